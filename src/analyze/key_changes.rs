@@ -1,0 +1,176 @@
+//! What a KMS call did to a key, and what it teaches about one.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::kms::call::Call;
+use crate::kms::failure::Ending;
+use crate::kms::grant::Grant;
+use crate::kms::policy::PolicyFacts;
+use crate::model::event::Event;
+use crate::model::key_change::KeyChange;
+use crate::model::time::Seconds;
+use crate::model::usage::KeyEvidence;
+
+/// The row for an administrative act, tried or done.
+pub(super) fn of(call: &Call<'_>, source: &str) -> Option<KeyChange> {
+    if !call.class.is_administrative() || call.ending == Ending::DryRun {
+        return None;
+    }
+    let mut change = common(call, source);
+    describe_key(call.event, &mut change);
+    describe_act(call, &mut change);
+    Some(change)
+}
+
+fn common(call: &Call<'_>, source: &str) -> KeyChange {
+    let event = call.event;
+    KeyChange {
+        change: event.name.to_owned(),
+        event_time: event.time,
+        last_event_time: event.time,
+        event_id: event.event_id.to_owned(),
+        shared_event_id: event.shared_event_id.unwrap_or_default().to_owned(),
+        account_id: event.account.to_owned(),
+        region: event.region.to_owned(),
+        key_arn: call.keys.arn.as_deref().unwrap_or_default().to_owned(),
+        alias: call.keys.alias.unwrap_or_default().to_owned(),
+        attempt: !call.succeeded(),
+        error_code: event.error_code.unwrap_or_default().to_owned(),
+        principal_arn: call.principal.key.clone().into_owned(),
+        principal_type: call.principal.kind.as_str().to_owned(),
+        session_name: call.principal.session.unwrap_or_default().to_owned(),
+        via_service: call.via.label().to_owned(),
+        source_object: source.to_owned(),
+        ..KeyChange::default()
+    }
+}
+
+/// `keyMetadata` of a new key.
+fn describe_key(event: &Event<'_>, change: &mut KeyChange) {
+    let member = if event.name == "ReplicateKey" { "replicaKeyMetadata" } else { "keyMetadata" };
+    let metadata = event.response.get(member);
+    let text = |name: &str| metadata.get(name).str().unwrap_or_default().to_owned();
+    change.key_state = text("keyState");
+    change.key_manager = text("keyManager");
+    change.key_origin = text("origin");
+    change.key_usage = text("keyUsage");
+    change.key_spec = text("keySpec");
+    if change.key_spec.is_empty() {
+        change.key_spec = text("customerMasterKeySpec");
+    }
+    change.multi_region = metadata.get("multiRegion").bool();
+}
+
+/// What the operation's parameters say.
+fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
+    let event = call.event;
+    let (request, response) = (event.request, event.response);
+    match event.name {
+        "ScheduleKeyDeletion" => {
+            change.key_state = response.get("keyState").str().unwrap_or("PendingDeletion").to_owned();
+            change.due_time = deletion_date(event);
+        }
+        "CancelKeyDeletion" | "DisableKey" => "Disabled".clone_into(&mut change.key_state),
+        "EnableKey" => "Enabled".clone_into(&mut change.key_state),
+        "ImportKeyMaterial" => {
+            "Enabled".clone_into(&mut change.key_state);
+            change.due_time = request.get("validTo").text().and_then(|text| Seconds::parse_lenient(&text));
+        }
+        "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => "PendingImport".clone_into(&mut change.key_state),
+        "DeleteKey" => "Deleted".clone_into(&mut change.key_state),
+        "EnableKeyRotation" => change.rotation_period_days = request.get("rotationPeriodInDays").i64().or(Some(365)),
+        "RotateKey" => {
+            let kind = event.service_details.get("rotationType").str();
+            kind.unwrap_or("AUTOMATIC").clone_into(&mut change.rotation_type);
+        }
+        "RotateKeyOnDemand" => "ON_DEMAND".clone_into(&mut change.rotation_type),
+        "CreateGrant" => {
+            let grant = Grant::of(request);
+            grant.grantee.clone_into(&mut change.grantee);
+            change.grant_operations = Value::from(grant.operations).to_string();
+            response.get("grantId").str().unwrap_or_default().clone_into(&mut change.grant_id);
+        }
+        "RevokeGrant" | "RetireGrant" => {
+            let id = request.get("grantId").str().or_else(|| event.additional.get("grantId").str());
+            id.unwrap_or_default().clone_into(&mut change.grant_id);
+        }
+        _ => {}
+    }
+    if let Some(policy) = request.get("policy").str() {
+        change.policy = PolicyFacts::of(policy).to_json();
+    }
+    change.tags = tags(event);
+    if change.attempt {
+        // Nothing came of it.
+        change.key_state.clear();
+    }
+}
+
+/// `deletionDate`, else what the waiting period makes of the time of the call.
+fn deletion_date(event: &Event<'_>) -> Option<Seconds> {
+    let days = event.response.get("pendingWindowInDays").i64().or_else(|| event.request.get("pendingWindowInDays").i64());
+    let stated = event.response.get("deletionDate").text().and_then(|text| Seconds::parse_lenient(&text));
+    // A multi-Region primary with replicas has no date: its clock has not started.
+    let counted = (event.response.get("keyState").str() != Some("PendingReplicaDeletion"))
+        .then(|| Seconds(event.time.0 + days.unwrap_or(30) * Seconds::DAY));
+    stated.or(counted)
+}
+
+/// Tags set, or removed (`null`), as a JSON object; nothing without tags.
+fn tags(event: &Event<'_>) -> String {
+    let mut tags = Map::new();
+    for tag in event.request.get("tags").elements() {
+        if let Some(key) = tag.get_any_case("tagKey").str() {
+            tags.insert(key.to_owned(), tag.get_any_case("tagValue").str().unwrap_or_default().into());
+        }
+    }
+    for key in event.request.get("tagKeys").elements().filter_map(|key| key.str()) {
+        tags.insert(key.to_owned(), Value::Null);
+    }
+    if tags.is_empty() { String::new() } else { Value::Object(tags).to_string() }
+}
+
+/// Aliases seen together with a key's ARN: once an object, with the first and the last time.
+#[derive(Debug, Default)]
+pub(super) struct Facts(BTreeMap<(String, String, String), KeyChange>);
+
+impl Facts {
+    /// Learns from a call that names an alias and shows the key behind it.
+    pub(super) fn learn(&mut self, call: &Call<'_>, source: &str) {
+        let (Some(alias), Some(arn)) = (call.keys.alias, call.keys.arn.as_deref()) else { return };
+        let shown = matches!(call.keys.evidence, KeyEvidence::Resource | KeyEvidence::Response);
+        if !shown || call.class.is_administrative() {
+            return;
+        }
+        let time = call.event.time;
+        let known = self.0.entry((arn.to_owned(), alias.to_owned(), call.event.account.to_owned()));
+        let fact = known.or_insert_with(|| blank_fact(call, arn, alias, source));
+        fact.last_event_time = fact.last_event_time.max(time);
+        if (time, call.event.event_id) < (fact.event_time, fact.event_id.as_str()) {
+            fact.event_time = time;
+            call.event.event_id.clone_into(&mut fact.event_id);
+        }
+    }
+
+    pub(super) fn into_rows(self) -> impl Iterator<Item = KeyChange> {
+        self.0.into_values()
+    }
+}
+
+/// Who happened to use the key is no part of the fact.
+fn blank_fact(call: &Call<'_>, arn: &str, alias: &str, source: &str) -> KeyChange {
+    KeyChange {
+        change: KeyChange::ALIAS_SEEN.to_owned(),
+        event_time: call.event.time,
+        last_event_time: call.event.time,
+        event_id: call.event.event_id.to_owned(),
+        account_id: call.event.account.to_owned(),
+        region: call.event.region.to_owned(),
+        key_arn: arn.to_owned(),
+        alias: alias.to_owned(),
+        source_object: source.to_owned(),
+        ..KeyChange::default()
+    }
+}

@@ -1,0 +1,249 @@
+//! The records of one object, each into exactly one outcome.
+
+use std::ops::Range;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{Parser, Plan, key_changes, usage};
+use crate::decode::event::RecordError;
+use crate::decode::framing::{Framing, FramingError, Section};
+use crate::decode::gunzip::{Buffer, Gunzip};
+use crate::decode::interest::Interest;
+use crate::decode::scan::{Found, List, Selected, Stop, scan};
+use crate::kms::call::Call;
+use crate::kms::key_reference::KeyReference;
+use crate::model::event::Event;
+use crate::model::finding::Finding;
+use crate::model::object::{ObjectRef, ObjectStatus};
+use crate::model::r#yield::{Reject, SeenEvent, Yield};
+
+/// Records selected before they are parsed: bounds the list of them, whatever the file.
+const CHUNK: usize = 4_096;
+
+/// What every record of current CloudTrail starts with. Inside of a string its quotes would be
+/// escaped, so where it stands a record starts, whatever went wrong before.
+const RECORD_START: &[u8] = br#"{"eventVersion""#;
+
+pub(super) struct Analysis<'a> {
+    plan: &'a Plan,
+    seen_elsewhere: &'a FxHashSet<u64>,
+    seen_here: FxHashSet<u64>,
+    drawn: Yield,
+    source: String,
+    findings: FxHashMap<String, usize>,
+    facts: key_changes::Facts,
+}
+
+impl<'a> Analysis<'a> {
+    pub(super) fn new(plan: &'a Plan, object: &ObjectRef, seen_elsewhere: &'a FxHashSet<u64>) -> Self {
+        Self {
+            plan,
+            seen_elsewhere,
+            seen_here: FxHashSet::default(),
+            source: object.uri(),
+            drawn: Yield::without_records(object.clone(), ObjectStatus::Done, String::new()),
+            findings: FxHashMap::default(),
+            facts: key_changes::Facts::default(),
+        }
+    }
+
+    pub(super) fn run(mut self, gunzip: &mut Gunzip, buffer: &mut Buffer, parser: &mut Parser, stored: &[u8]) -> Yield {
+        if let Err(error) = gunzip.read(stored, buffer) {
+            return self.failed(error.to_string());
+        }
+        self.drawn.json_bytes = buffer.json().len() as u64;
+        match self.sections(buffer, parser) {
+            Ok(()) if buffer.json().iter().all(u8::is_ascii_whitespace) => self.skipped("empty"),
+            Ok(()) => self.finish(),
+            // What was read before is kept; the rest is kept raw.
+            Err((error, offset)) if self.drawn.records.total() > 0 => {
+                self.reject(buffer.json(), offset..buffer.json().len(), &error.to_string());
+                self.finish()
+            }
+            Err((FramingError::OtherKind(kind), _)) => self.skipped(kind),
+            Err((error, _)) => self.failed(error.to_string()),
+        }
+    }
+
+    fn sections(&mut self, buffer: &Buffer, parser: &mut Parser) -> Result<(), (FramingError, usize)> {
+        let mut framing = Framing::new(buffer.json());
+        loop {
+            let at = framing.position();
+            match framing.next_section().map_err(|error| (error, at))? {
+                Section::End => return Ok(()),
+                Section::Records { start, list } => {
+                    let end = self.records(buffer, parser, start, list);
+                    framing.resume_behind(end);
+                }
+            }
+        }
+    }
+
+    /// Reads a list of records; returns where it ends.
+    fn records(&mut self, buffer: &Buffer, parser: &mut Parser, start: usize, list: List) -> usize {
+        let Parser { found, .. } = &mut *parser;
+        let _ = probe(buffer, start, list, found, &self.plan.everything);
+        let interest = match found.selected.first().map(|first| first.range.clone()) {
+            Some(first) if self.is_other_kind(&buffer.json()[first.clone()], parser) => &self.plan.everything,
+            _ => &self.plan.interest,
+        };
+        let mut at = start;
+        loop {
+            parser.found.clear();
+            let stop = scan(buffer.padded(), at, list, interest, CHUNK, &mut parser.found);
+            if let Some(next) = self.chunk(buffer, parser) {
+                at = next;
+                continue;
+            }
+            match stop {
+                Stop::Full(next) => at = next,
+                Stop::End(end) => return end,
+                Stop::Cut(from) => match next_record(buffer.json(), from + 1) {
+                    Some(next) => {
+                        self.reject(buffer.json(), from..next, "JSON of the record does not end");
+                        at = next;
+                    }
+                    None => {
+                        self.reject(buffer.json(), from..buffer.json().len(), "JSON ends before the list of records does");
+                        return buffer.json().len();
+                    }
+                },
+            }
+        }
+    }
+
+    fn is_other_kind(&self, record: &[u8], parser: &mut Parser) -> bool {
+        parser.decoder.decode(record, |event| event.is_ok_and(|event| !event.is_api_record()))
+    }
+
+    /// Takes the records that a scan found. If one of them swallowed others, returns where to scan
+    /// again.
+    fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser) -> Option<usize> {
+        let json = buffer.json();
+        let Parser { decoder, found, pattern } = parser;
+        for stray in &found.strays {
+            self.reject(json, stray.clone(), "not a JSON object");
+        }
+        for Selected { range, passed_over } in &found.selected {
+            let record = &json[range.clone()];
+            let Err(error) = decoder.decode(record, |event| event.map(|event| self.event(&event, pattern))) else {
+                continue;
+            };
+            let swallowed = matches!(error, RecordError::NotJson(_))
+                .then(|| next_record(&json[..range.end], range.start + 1))
+                .flatten();
+            self.reject(json, range.start..swallowed.unwrap_or(range.end), &error.to_string());
+            if swallowed.is_some() {
+                self.drawn.records.not_relevant += passed_over;
+                return swallowed;
+            }
+        }
+        self.drawn.records.not_relevant += found.passed_over;
+        None
+    }
+
+    fn event(&mut self, event: &Event<'_>, pattern: &mut String) {
+        if !event.is_api_record() {
+            self.drawn.records.other_kind += 1;
+            return;
+        }
+        if event.is_kms() {
+            if self.is_new(event) {
+                let call = Call::of_kms(event);
+                let findings = self.plan.index.findings(&call, &self.plan.settings, &self.source);
+                self.analysed(&call, findings, pattern);
+                self.drawn.key_changes.extend(key_changes::of(&call, &self.source));
+                self.facts.learn(&call, &self.source);
+            }
+            return;
+        }
+        let keys = KeyReference::of_service(event);
+        let names_a_key = keys.is_some();
+        let call = Call::of_service(event, keys.unwrap_or(KeyReference::nothing()));
+        let findings = self.plan.index.findings(&call, &self.plan.settings, &self.source);
+        if !names_a_key && findings.is_empty() {
+            self.drawn.records.not_relevant += 1;
+        } else if self.is_new(event) {
+            self.analysed(&call, findings, pattern);
+        }
+    }
+
+    fn analysed(&mut self, call: &Call<'_>, findings: Vec<Finding>, pattern: &mut String) {
+        self.drawn.records.analysed += 1;
+        usage::count(call, &mut self.drawn.usage, pattern);
+        findings.into_iter().for_each(|finding| self.keep(finding));
+    }
+
+    /// Like findings of one object are one row.
+    fn keep(&mut self, finding: Finding) {
+        match self.findings.get(&finding.finding_id).and_then(|at| self.drawn.findings.get_mut(*at)) {
+            None => {
+                self.findings.insert(finding.finding_id.clone(), self.drawn.findings.len());
+                self.drawn.findings.push(finding);
+            }
+            Some(known) => {
+                let count = known.event_count + finding.event_count;
+                let last = known.last_event_time.max(finding.last_event_time);
+                let rank = |f: &Finding| (f.event_time, f.subject.event_id.clone());
+                if rank(&finding) < rank(known) {
+                    *known = finding;
+                }
+                (known.event_count, known.last_event_time) = (count, last);
+            }
+        }
+    }
+
+    /// Whether the event was not read before; counts it as a duplicate if it was.
+    fn is_new(&mut self, event: &Event<'_>) -> bool {
+        if event.event_id.is_empty() {
+            return true;
+        }
+        // Two trails give one event the same id; two accounts' copies have ids of their own.
+        let id = xxh3_64(event.event_id.as_bytes()) ^ xxh3_64(event.account.as_bytes()).rotate_left(1);
+        let new = !self.seen_elsewhere.contains(&id) && self.seen_here.insert(id);
+        if new {
+            let hour = u32::try_from(event.time.0.div_euclid(3_600)).unwrap_or_default();
+            self.drawn.seen.push(SeenEvent { id, hour });
+        } else {
+            self.drawn.records.duplicate += 1;
+        }
+        new
+    }
+
+    fn reject(&mut self, json: &[u8], range: Range<usize>, reason: &str) {
+        self.drawn.records.malformed += 1;
+        let raw = &json[range.start..range.end.min(range.start + Reject::MAX_RAW)];
+        let (reason, offset) = (reason.to_owned(), range.start as u64);
+        self.drawn.rejects.push(Reject { reason, offset, raw: raw.to_vec() });
+    }
+
+    fn finish(mut self) -> Yield {
+        self.drawn.key_changes.extend(self.facts.into_rows());
+        let records = &self.drawn.records;
+        if records.other_kind > 0 && records.other_kind == records.total() {
+            self.drawn.status = ObjectStatus::Skipped;
+            "no records of calls: Insights, network activity or aggregates".clone_into(&mut self.drawn.reason);
+        }
+        self.drawn
+    }
+
+    fn skipped(self, kind: &str) -> Yield {
+        Yield::without_records(self.drawn.object, ObjectStatus::Skipped, kind.to_owned())
+    }
+
+    fn failed(self, reason: String) -> Yield {
+        Yield::without_records(self.drawn.object, ObjectStatus::Failed, reason)
+    }
+}
+
+/// Finds the first record of a list, whatever it is.
+fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everything: &Interest) -> Stop {
+    found.clear();
+    scan(buffer.padded(), start, list, everything, 1, found)
+}
+
+/// Where the next record certainly starts.
+fn next_record(json: &[u8], from: usize) -> Option<usize> {
+    memchr::memmem::find(json.get(from..)?, RECORD_START).map(|at| from + at)
+}

@@ -1,0 +1,133 @@
+//! `keytrail keys OUT KEY`: what is known of one key, what was done to it, who uses it, what was found.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::Verdict;
+use super::findings::{self, Row, text};
+use crate::lake::read;
+use crate::lake::storage::Storage;
+use crate::lake::tables::findings::Findings;
+use crate::lake::tables::key_changes::KeyChanges;
+use crate::lake::tables::key_use::KeyUses;
+use crate::model::key_change::KeyChange;
+use crate::report::escape::terminal;
+use crate::report::table;
+use crate::rules::phrase;
+
+/// Rows shown of each part; the tables have all.
+const SHOWN: usize = 40;
+
+pub(super) fn write(out: &mut dyn Write, lake: &dyn Storage, key: &str, keys: &[Row]) -> Result<Verdict> {
+    if keys.is_empty() {
+        writeln!(out, "no key {} in this output; keytrail keys OUT lists them", terminal(key))?;
+        return Ok(Verdict::Bad);
+    }
+    for row in keys {
+        let arn = text(row, "key_arn");
+        write_facts(out, row)?;
+        write_changes(out, read::records::<KeyChanges>(lake, |change| text(change, "key_arn") == arn)?)?;
+        write_uses(out, read::records::<KeyUses>(lake, |used| text(used, "key_arn") == arn)?)?;
+        write_findings(out, read::records::<Findings>(lake, |finding| text(finding, "key_arn") == arn)?)?;
+    }
+    Ok(Verdict::Good)
+}
+
+fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
+    writeln!(out, "{}", terminal(text(row, "key_arn")))?;
+    for (name, value) in row {
+        let shown = match value {
+            Value::Array(items) if items.is_empty() => continue,
+            Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        if name != "key_arn" {
+            for line in shown.lines() {
+                writeln!(out, "  {name:<22} {}", terminal(line))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
+    // What services do with grants is use, not story; facts are in the head.
+    changes.retain(|row| {
+        let ordinary = text(row, "change").ends_with("Grant") && !text(row, "via_service").is_empty();
+        text(row, "change") != KeyChange::ALIAS_SEEN && !ordinary
+    });
+    changes.sort_by(|a, b| text(a, "event_time").cmp(text(b, "event_time")));
+    writeln!(out, "\nWHAT WAS DONE TO IT")?;
+    let cells: Vec<_> = last(&changes)
+        .map(|row| {
+            vec![
+                text(row, "event_time").to_owned(),
+                text(row, "change").to_owned(),
+                text(row, "outcome").to_owned(),
+                text(row, "key_state").to_owned(),
+                who(row),
+            ]
+        })
+        .collect();
+    part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY"], &cells, changes.len())
+}
+
+fn who(row: &Row) -> String {
+    let name = phrase::principal(text(row, "principal_arn"));
+    let session = text(row, "session_name");
+    let via = text(row, "via_service");
+    let name = if session.is_empty() { name.to_owned() } else { format!("{name} ({session})") };
+    if via.is_empty() { name } else { format!("{name} through {via}") }
+}
+
+fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
+    let requests = |row: &Row| row.get("requests").and_then(Value::as_u64).unwrap_or_default();
+    uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
+    writeln!(out, "\nWHO USES IT")?;
+    let cells: Vec<_> = uses
+        .iter()
+        .take(SHOWN)
+        .map(|row| {
+            vec![
+                table::grouped(requests(row)),
+                row.get("errors").and_then(Value::as_u64).unwrap_or_default().to_string(),
+                text(row, "operation_class").to_owned(),
+                text(row, "relation").to_owned(),
+                text(row, "last_time").to_owned(),
+                who(row),
+                text(row, "context_pattern").to_owned(),
+            ]
+        })
+        .collect();
+    part(out, &["REQUESTS", "ERRORS", "CLASS", "RELATION", "LAST", "WHO", "CONTEXT"], &cells, uses.len())
+}
+
+fn write_findings(out: &mut dyn Write, rows: Vec<Row>) -> Result<()> {
+    let rows = findings::merged(rows);
+    writeln!(out, "\nFINDINGS")?;
+    let cells: Vec<_> = rows
+        .iter()
+        .take(SHOWN)
+        .map(|row| ["severity", "event_time", "rule_id", "message"].map(|column| text(row, column).to_owned()).to_vec())
+        .collect();
+    part(out, &["SEVERITY", "TIME", "RULE", "MESSAGE"], &cells, rows.len())
+}
+
+fn last(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    rows.iter().skip(rows.len().saturating_sub(SHOWN))
+}
+
+fn part(out: &mut dyn Write, header: &[&str], cells: &[Vec<String>], of: usize) -> Result<()> {
+    if cells.is_empty() {
+        writeln!(out, "nothing in the logs")?;
+        return Ok(());
+    }
+    table::write(out, header, cells)?;
+    if cells.len() < of {
+        writeln!(out, "{} of {} shown; the table has all", cells.len(), table::grouped(of as u64))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `keytrail keys`: the keys that the logs tell of.
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::findings::{Row, text};
+use super::{Verdict, key_story};
+use crate::cli::{KeysArgs, RowFormat};
+use crate::lake::local::LocalFolder;
+use crate::lake::read;
+use crate::lake::schema::describe;
+use crate::lake::tables::keys::Keys;
+use crate::report::{csv, table};
+
+pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
+    let lake = LocalFolder::existing(&args.output)?;
+    let wanted = args.key.as_deref();
+    let rows = read::records::<Keys>(&lake, |row| wanted.is_none_or(|key| is_named(row, key)))?;
+    if let Some(key) = wanted.filter(|_| args.format == RowFormat::Text) {
+        return key_story::write(out, &lake, key, &rows);
+    }
+    match args.format {
+        RowFormat::Text => write_text(out, &rows)?,
+        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", Value::Object(row.clone())))?,
+        RowFormat::Csv => {
+            let columns: Vec<_> = describe::<Keys>().columns.iter().map(|(name, ..)| *name).collect();
+            csv::write(out, &columns, &rows)?;
+        }
+    }
+    Ok(Verdict::Good)
+}
+
+fn is_named(row: &Row, key: &str) -> bool {
+    text(row, "key_arn") == key || text(row, "key_id") == key || list(row, "aliases").any(|alias| alias == key)
+}
+
+/// The texts of a list column.
+pub(super) fn list<'r>(row: &'r Row, column: &str) -> impl Iterator<Item = &'r str> {
+    row.get(column).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn write_text(out: &mut dyn Write, rows: &[Row]) -> Result<()> {
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            let or_unknown = |column: &str| match text(row, column) {
+                "" => "unknown".to_owned(),
+                known => known.to_owned(),
+            };
+            let requests = row.get("requests").and_then(Value::as_u64).unwrap_or_default();
+            vec![
+                text(row, "account_id").to_owned(),
+                text(row, "region").to_owned(),
+                text(row, "key_id").to_owned(),
+                text(row, "manager").to_owned(),
+                or_unknown("state"),
+                or_unknown("rotation"),
+                table::grouped(requests),
+                text(row, "last_use_time").to_owned(),
+                list(row, "aliases").collect::<Vec<_>>().join(" "),
+            ]
+        })
+        .collect();
+    let header = ["ACCOUNT", "REGION", "KEY", "MANAGER", "STATE", "ROTATION", "USES", "LAST USE", "ALIASES"];
+    table::write(out, &header, &cells)?;
+    writeln!(out, "{} keys; keytrail keys OUT KEY tells one key's story", table::grouped(rows.len() as u64))?;
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! What the command line asks for, one file a command. Each writes to the `out` it is given and
+//! tells whether all went well.
+
+mod backfill;
+mod findings;
+mod key_story;
+mod keys;
+mod rules;
+mod verify;
+
+use std::io::Write;
+
+use anyhow::Result;
+
+use crate::cli::{Cli, Command};
+
+/// How a command ended that did not fail as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All went well.
+    Good,
+    /// Something that the command was about failed; it has said what.
+    Bad,
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// If the command cannot be carried out; the message says what to fix.
+pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Verdict> {
+    match cli.command {
+        Command::Backfill(args) => backfill::run(&args, out),
+        Command::Findings(args) => findings::run(&args, out),
+        Command::Keys(args) => keys::run(&args, out),
+        Command::Rules(args) => rules::run(&args, out),
+        Command::Verify(args) => verify::run(&args, out),
+    }
+}

@@ -1,0 +1,171 @@
+//! `keytrail verify`: holds files, ledger and counts of an output against each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Verdict;
+use super::findings::Row;
+use crate::cli::{SummaryFormat, VerifyArgs};
+use crate::lake::ledger::{self, Entry, Kind};
+use crate::lake::local::LocalFolder;
+use crate::lake::read;
+use crate::lake::schema::Table;
+use crate::lake::storage::Storage;
+use crate::lake::tables::findings::Findings;
+use crate::lake::tables::key_changes::KeyChanges;
+use crate::lake::tables::key_use::KeyUses;
+use crate::lake::tables::keys::Keys;
+use crate::lake::tables::objects::Objects;
+use crate::lake::tables::rejects::Rejects;
+use crate::lake::tables::usage::Usage;
+use crate::model::object::RecordCounts;
+use crate::report::escape::terminal;
+use crate::report::table::grouped;
+
+/// What was checked, and what was wrong.
+#[derive(Debug, Default)]
+struct Verification {
+    entries: usize,
+    files: usize,
+    objects: usize,
+    records: RecordCounts,
+    usage_requests: u64,
+    problems: Vec<String>,
+}
+
+pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict> {
+    let lake = LocalFolder::existing(&args.output)?;
+    let found = verify(&lake)?;
+    match args.format {
+        SummaryFormat::Text => write_text(out, &found)?,
+        SummaryFormat::Json => {
+            let Verification { entries, files, objects, records, usage_requests, problems } = &found;
+            let value = json!({
+                "entries": entries, "files": files, "objects": objects, "records": records,
+                "usage_requests": usage_requests, "problems": problems,
+            });
+            writeln!(out, "{value}")?;
+        }
+    }
+    Ok(if found.problems.is_empty() { Verdict::Good } else { Verdict::Bad })
+}
+
+fn verify(lake: &dyn Storage) -> Result<Verification> {
+    let entries = ledger::all(lake)?;
+    let mut found = Verification { entries: entries.len(), ..Verification::default() };
+    if entries.is_empty() {
+        found.problems.push("there is no ledger here: is this an output of keytrail?".to_owned());
+    }
+    check_files(lake, &entries, &mut found)?;
+    check_objects(lake, &entries, &mut found)?;
+    Ok(found)
+}
+
+/// The files that the ledger says there are: those of all batches and of the last fold.
+fn committed(entries: &[Entry]) -> BTreeMap<&str, (u64, u64)> {
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        entry.removes.iter().for_each(|path| _ = files.remove(path.as_str()));
+        let tables = entry.files.iter().filter(|file| !file.table.starts_with('_'));
+        files.extend(tables.map(|file| (file.path.as_str(), (file.rows, file.bytes))));
+    }
+    files
+}
+
+fn check_files(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) -> Result<()> {
+    let committed = committed(entries);
+    let mut there = BTreeSet::new();
+    there.extend(rows_of::<Findings>(lake, &committed, found)?);
+    there.extend(rows_of::<Usage>(lake, &committed, found)?);
+    there.extend(rows_of::<KeyChanges>(lake, &committed, found)?);
+    there.extend(rows_of::<Objects>(lake, &committed, found)?);
+    there.extend(rows_of::<Rejects>(lake, &committed, found)?);
+    there.extend(rows_of::<Keys>(lake, &committed, found)?);
+    there.extend(rows_of::<KeyUses>(lake, &committed, found)?);
+    found.files = there.len();
+    for path in committed.keys().filter(|path| !there.contains(**path)) {
+        found.problems.push(format!("{path} is committed, but is not there"));
+    }
+    Ok(())
+}
+
+/// Reads every file of a table and compares its rows and size with the ledger's.
+fn rows_of<T: Table>(
+    lake: &dyn Storage,
+    committed: &BTreeMap<&str, (u64, u64)>,
+    found: &mut Verification,
+) -> Result<Vec<String>> {
+    let paths: Vec<String> = read::files::<T>(lake)?.into_values().flatten().collect();
+    for path in &paths {
+        let rows = match read::rows::<T>(lake, path) {
+            Ok(rows) => rows.map_or(0, |rows| rows.batches().map(|batch| batch.len() as u64).sum()),
+            Err(error) => {
+                found.problems.push(error.to_string());
+                continue;
+            }
+        };
+        match committed.get(path.as_str()) {
+            None => found.problems.push(format!("{path} is in no entry of the ledger")),
+            Some((expected, _)) if *expected != rows => {
+                found.problems.push(format!("{path} has {rows} rows, its ledger entry says {expected}"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(paths)
+}
+
+/// Every object has one entry, its records one outcome, and what was analysed is what usage counts.
+fn check_objects(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) -> Result<()> {
+    let mut done = BTreeSet::new();
+    for object in entries.iter().filter(|entry| entry.kind == Kind::Batch).flat_map(|entry| &entry.objects) {
+        found.objects += 1;
+        found.records.add(&object.records);
+        if object.status != crate::model::object::ObjectStatus::Failed && !done.insert(&object.uri) {
+            found.problems.push(format!("{} is committed twice", object.uri));
+        }
+    }
+    let number = |row: &Row, column: &str| row.get(column).and_then(Value::as_u64).unwrap_or_default();
+    let mut rows = RecordCounts::default();
+    let mut objects = 0;
+    read::records::<Objects>(lake, |row| {
+        objects += 1;
+        rows.add(&RecordCounts {
+            analysed: number(row, "records_analysed"),
+            not_relevant: number(row, "records_not_relevant"),
+            other_kind: number(row, "records_other_kind"),
+            duplicate: number(row, "records_duplicate"),
+            malformed: number(row, "records_malformed"),
+        });
+        false
+    })?;
+    read::records::<Usage>(lake, |row| {
+        found.usage_requests += number(row, "requests");
+        false
+    })?;
+    if rows != found.records || objects != found.objects {
+        found.problems.push("the table objects and the ledger count different records".to_owned());
+    }
+    if found.usage_requests != found.records.analysed {
+        let (usage, analysed) = (found.usage_requests, found.records.analysed);
+        found.problems.push(format!("usage counts {usage} requests, but {analysed} records were analysed"));
+    }
+    Ok(())
+}
+
+fn write_text(out: &mut dyn Write, found: &Verification) -> Result<()> {
+    writeln!(
+        out,
+        "{} entries, {} files, {} objects, {} records ({} analysed), {} requests in usage",
+        grouped(found.entries as u64), grouped(found.files as u64), grouped(found.objects as u64),
+        grouped(found.records.total()), grouped(found.records.analysed), grouped(found.usage_requests)
+    )?;
+    for problem in &found.problems {
+        writeln!(out, "PROBLEM  {}", terminal(problem))?;
+    }
+    writeln!(out, "{}", if found.problems.is_empty() { "all holds" } else { "something does not hold" })?;
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! One record's text becomes a typed, borrowed [`Event`]: simd-json's tape, walked once.
+
+use simd_json::{Buffers, Tape};
+
+use crate::model::event::{Event, Identity};
+use crate::model::json::Json;
+use crate::model::time::Seconds;
+
+/// Why a record cannot be read as a CloudTrail record.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// The text is not JSON.
+    #[error("not JSON: {0}")]
+    NotJson(String),
+    /// The text is JSON, but no object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// A member that every record has is missing, empty or of another type.
+    #[error("{0} is missing or not a string")]
+    Missing(&'static str),
+    /// `eventTime` is no time.
+    #[error("eventTime is not an RFC 3339 time")]
+    BadTime,
+}
+
+/// Parses records, one at a time, into memory that it keeps.
+pub struct Decoder {
+    text: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Default for Decoder {
+    fn default() -> Self {
+        // No record of CloudTrail comes near this depth; simd-json's own default is 1024.
+        const MAX_DEPTH: usize = 256;
+        Self { text: Vec::new(), buffers: Buffers::with_max_depth(8 << 10, MAX_DEPTH), tape: Tape::null() }
+    }
+}
+
+/// Members that AWS sometimes writes as a string that holds JSON.
+const PAYLOADS: [&str; 5] =
+    ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails", "resources"];
+
+impl Decoder {
+    /// Parses `record` and calls `with` on what it is. The event lives for the call only.
+    pub fn decode<R>(&mut self, record: &[u8], with: impl FnOnce(Result<Event<'_>, RecordError>) -> R) -> R {
+        // simd-json unescapes strings in place: a copy keeps the record whole, for `rejects`.
+        self.text.clear();
+        self.text.extend_from_slice(record);
+        self.text.resize(record.len() + simd_json::INPUT_PADDING, 0);
+        let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
+        let parsed = simd_json::fill_tape_padded(&mut self.text, record.len(), &mut self.buffers, &mut tape);
+        let event = match parsed {
+            Ok(()) => read(Json::new(&tape.0)),
+            // The message holds a position and a kind, nothing of the text.
+            Err(error) => Err(RecordError::NotJson(format!("{:?} at {}", error.error(), error.index()))),
+        };
+        let folded = event.as_ref().is_ok_and(has_string_payload);
+        if folded && let Some(unfolded) = unfold(record) {
+            self.tape = tape.reset();
+            return self.decode(&unfolded, with);
+        }
+        let result = with(event);
+        self.tape = tape.reset();
+        result
+    }
+}
+
+/// Whether a payload is a string that may hold JSON.
+fn has_string_payload(event: &Event<'_>) -> bool {
+    [event.request, event.response, event.additional, event.service_details, event.resources]
+        .iter()
+        .any(|payload| payload.str().is_some_and(|text| text.starts_with(['{', '['])))
+}
+
+/// The record with every payload that is a string of JSON replaced by that JSON; `None` if none is.
+fn unfold(record: &[u8]) -> Option<Vec<u8>> {
+    let mut value: serde_json::Value = serde_json::from_slice(record).ok()?;
+    let members = value.as_object_mut()?;
+    let mut changed = false;
+    for name in PAYLOADS {
+        let Some(member) = members.get_mut(name) else { continue };
+        let inner = member.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        if let Some(inner) = inner.filter(|inner| inner.is_object() || inner.is_array()) {
+            *member = inner;
+            changed = true;
+        }
+    }
+    changed.then(|| serde_json::to_vec(&value).ok()).flatten()
+}
+
+fn read(record: Json<'_>) -> Result<Event<'_>, RecordError> {
+    if !record.is_object() {
+        return Err(RecordError::NotAnObject);
+    }
+    let mut event = blank();
+    let mut time = None;
+    for (name, value) in record.members() {
+        match name {
+            "eventID" => event.event_id = value.str().unwrap_or_default(),
+            "sharedEventID" => event.shared_event_id = value.non_empty(),
+            "eventTime" => time = value.str(),
+            "eventSource" => event.source = value.str().unwrap_or_default(),
+            "eventName" => event.name = value.str().unwrap_or_default(),
+            "eventType" => event.event_type = value.str().unwrap_or_default(),
+            "eventCategory" => event.category = value.non_empty(),
+            "awsRegion" => event.region = value.str().unwrap_or_default(),
+            "recipientAccountId" => event.account = value.str().unwrap_or_default(),
+            "errorCode" => event.error_code = value.non_empty(),
+            "errorMessage" => event.error_message = value.non_empty(),
+            "sourceIPAddress" => event.source_ip = value.str().unwrap_or_default(),
+            "userAgent" => event.user_agent = value.str().unwrap_or_default(),
+            "sessionCredentialFromConsole" => event.console_session = value.bool().unwrap_or(false),
+            "userIdentity" => event.identity = identity(value),
+            "requestParameters" => event.request = value,
+            "responseElements" => event.response = value,
+            "additionalEventData" => event.additional = value,
+            "serviceEventDetails" => event.service_details = value,
+            "resources" => event.resources = value,
+            _ => {}
+        }
+    }
+    if !event.is_api_record() {
+        return Ok(event);
+    }
+    let required = [(event.source, "eventSource"), (event.name, "eventName"), (time.unwrap_or_default(), "eventTime")];
+    if let Some((_, missing)) = required.iter().find(|(value, _)| value.is_empty()) {
+        return Err(RecordError::Missing(missing));
+    }
+    event.time = time.and_then(Seconds::parse).ok_or(RecordError::BadTime)?;
+    if event.account.is_empty() {
+        // Older than eventVersion 1.02: the caller's account received it.
+        event.account = event.identity.account_id.unwrap_or_default();
+    }
+    Ok(event)
+}
+
+fn identity(value: Json<'_>) -> Identity<'_> {
+    let mut identity = Identity::default();
+    for (name, value) in value.members() {
+        match name {
+            "type" => identity.kind = value.str().unwrap_or_default(),
+            "principalId" => identity.principal_id = value.non_empty(),
+            "arn" => identity.arn = value.non_empty(),
+            "accountId" => identity.account_id = value.non_empty(),
+            "userName" => identity.user_name = value.non_empty(),
+            "invokedBy" => identity.invoked_by = value.non_empty(),
+            "sessionContext" => identity.session = value,
+            "onBehalfOf" => identity.on_behalf_of = value,
+            _ => {}
+        }
+    }
+    identity
+}
+
+fn blank<'a>() -> Event<'a> {
+    Event {
+        event_id: "",
+        shared_event_id: None,
+        time: Seconds::default(),
+        source: "",
+        name: "",
+        event_type: "",
+        category: None,
+        region: "",
+        account: "",
+        error_code: None,
+        error_message: None,
+        source_ip: "",
+        user_agent: "",
+        console_session: false,
+        identity: Identity::default(),
+        request: Json::NULL,
+        response: Json::NULL,
+        additional: Json::NULL,
+        service_details: Json::NULL,
+        resources: Json::NULL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_in_strings_are_unfolded() {
+        let record = br#"{"eventSource":"kms.amazonaws.com","eventName":"Decrypt","eventTime":"2026-03-02T09:00:00Z",
+            "additionalEventData" : "{\"keyMaterialId\":\"ab\"}","requestParameters":{"policy":"{}"}}"#;
+        let mut decoder = Decoder::default();
+        let read = decoder.decode(record, |event| {
+            event.map(|e| {
+                let policy = e.request.get("policy").str().map(str::to_owned);
+                (e.additional.get("keyMaterialId").str().map(str::to_owned), policy)
+            })
+        });
+        assert_eq!(read, Ok((Some("ab".to_owned()), Some("{}".to_owned()))));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut decoder = Decoder::default();
+        let mut error = |text: &str| decoder.decode(text.as_bytes(), |event| event.err());
+        assert_eq!(error("[1]"), Some(RecordError::NotAnObject));
+        assert_eq!(error(r#"{"eventSource":5}"#), Some(RecordError::Missing("eventSource")));
+        assert_eq!(
+            error(r#"{"eventSource":"a","eventName":"b","eventTime":"yesterday"}"#),
+            Some(RecordError::BadTime)
+        );
+        assert!(matches!(error("{\"a\":"), Some(RecordError::NotJson(_))));
+        assert!(matches!(error(&format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000))), Some(RecordError::NotJson(_))));
+        assert_eq!(error(r#"{"eventCategory":"Insight"}"#), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! The only unsafe code of the crate: two calls, each checked on both sides, each tested here.
+#![expect(unsafe_code, reason = "a C inflater, and instructions that not every processor has")]
+
+use std::ptr::NonNull;
+
+use libdeflate_sys::{
+    libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor,
+    libdeflate_gzip_decompress_ex,
+};
+
+use super::scan::masks::{self, BATCH_WITH_LOOKAHEAD, Carry, Masks};
+
+/// libdeflate's decompressor: whole buffers at twice the speed of a stream.
+pub(super) struct Libdeflate(NonNull<libdeflate_decompressor>);
+
+// SAFETY: the decompressor is a block of memory without thread affinity, and `inflate_member`
+// takes `&mut self`, so no two threads use it at once.
+unsafe impl Send for Libdeflate {}
+
+/// What inflating one gzip member came to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Member {
+    /// The member took so many bytes of input and gave so many of output.
+    Whole { consumed: usize, produced: usize },
+    /// The output does not fit.
+    NoSpace,
+    /// Not gzip, truncated, or its checksum is wrong.
+    Bad,
+}
+
+impl Libdeflate {
+    /// Allocates a decompressor; `None` without memory.
+    pub(super) fn new() -> Option<Self> {
+        // SAFETY: takes no arguments; null is turned into `None`.
+        NonNull::new(unsafe { libdeflate_alloc_decompressor() }).map(Self)
+    }
+
+    /// Inflates the gzip member at the start of `input` into `output`.
+    ///
+    /// The safe binding does not tell how much input a member took, and so would hide a second one.
+    pub(super) fn inflate_member(&mut self, input: &[u8], output: &mut [u8]) -> Member {
+        let (mut consumed, mut produced) = (0_usize, 0_usize);
+        // SAFETY: both pointers are valid for the lengths passed with them, the decompressor is
+        // alive and not shared, and the two counters outlive the call.
+        let result = unsafe {
+            libdeflate_gzip_decompress_ex(
+                self.0.as_ptr(),
+                input.as_ptr().cast(),
+                input.len(),
+                output.as_mut_ptr().cast(),
+                output.len(),
+                &raw mut consumed,
+                &raw mut produced,
+            )
+        };
+        match result {
+            0 if consumed <= input.len() && produced <= output.len() && consumed > 0 => {
+                Member::Whole { consumed, produced }
+            }
+            3 => Member::NoSpace,
+            _ => Member::Bad,
+        }
+    }
+}
+
+impl Drop for Libdeflate {
+    fn drop(&mut self) {
+        // SAFETY: allocated by `new`, freed once.
+        unsafe { libdeflate_free_decompressor(self.0.as_ptr()) }
+    }
+}
+
+/// Classifies a batch with the widest instructions that the processor has.
+#[inline]
+pub(super) fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") {
+        // SAFETY: the processor has both features, asked one line above.
+        unsafe { masks::avx2::classify(batch, carry, out) };
+        return;
+    }
+    masks::portable::classify(batch, carry, out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(data).and_then(|()| encoder.finish()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_member_reports_what_it_took_and_gave() {
+        let mut two = gzip(b"first");
+        let first = two.len();
+        two.extend(gzip(b"second"));
+        let mut inflater = Libdeflate::new().expect("memory");
+        let mut out = [0; 5];
+        assert_eq!(inflater.inflate_member(&two, &mut out), Member::Whole { consumed: first, produced: 5 });
+        assert_eq!(&out, b"first");
+        assert_eq!(inflater.inflate_member(&two[first..], &mut out), Member::NoSpace);
+        assert_eq!(inflater.inflate_member(&two[..first - 1], &mut out), Member::Bad);
+        assert_eq!(inflater.inflate_member(&[], &mut out), Member::Bad);
+    }
+}

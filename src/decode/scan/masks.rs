@@ -1,0 +1,255 @@
+//! Bit masks of 256 bytes at a time: what is structure, what is string, what may be a member we
+//! look for.
+
+/// Bytes classified at once.
+pub const BATCH: usize = 256;
+/// Bytes that classifying a batch reads: a member's name is recognised by its first seven.
+pub const BATCH_WITH_LOOKAHEAD: usize = BATCH + 8;
+/// Readable bytes that must follow the input, so that the last batch needs no special case.
+pub const PADDING: usize = BATCH_WITH_LOOKAHEAD + 56;
+
+/// Masks of 64 bytes; bit n is byte n.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// `{` and `[` outside of strings.
+    pub open: u64,
+    /// `}` and `]` outside of strings.
+    pub close: u64,
+    /// Opening quotes of strings that may be `"eventSource"` or `"eventName"`.
+    pub key: u64,
+    /// Colons that may start `:kms:`.
+    pub kms: u64,
+    /// Backslashes.
+    pub backslash: u64,
+}
+
+/// What one block must know of the one before.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Carry {
+    /// 1 if the next byte is escaped.
+    escaped: u64,
+    /// All ones if the next byte is inside of a string.
+    in_string: u64,
+}
+
+/// Masks as the bytes give them, before it is known what is a string.
+#[derive(Debug, Clone, Copy, Default)]
+struct Raw {
+    quote: u64,
+    backslash: u64,
+    open: u64,
+    close: u64,
+    key: u64,
+    kms: u64,
+}
+
+impl Raw {
+    /// Settles strings and escapes. `prefix_xor` is passed in: hardware has an instruction for it.
+    #[inline(always)]
+    fn settle(self, carry: &mut Carry, prefix_xor: impl Fn(u64) -> u64) -> Masks {
+        let quote = self.quote & !escaped(self.backslash, &mut carry.escaped);
+        // From an opening quote up to the byte before the closing one.
+        let in_string = prefix_xor(quote) ^ carry.in_string;
+        carry.in_string = ((in_string as i64) >> 63) as u64;
+        Masks {
+            open: self.open & !in_string,
+            close: self.close & !in_string,
+            key: self.key & quote & in_string,
+            kms: self.kms,
+            backslash: self.backslash,
+        }
+    }
+}
+
+/// Bytes that a backslash escapes: those behind each run of backslashes of odd length, and every
+/// second one inside of a run. Addition carries through a run and so finds its end.
+#[inline(always)]
+fn escaped(backslash: u64, carry: &mut u64) -> u64 {
+    const EVEN: u64 = 0x5555_5555_5555_5555;
+    let backslash = backslash & !*carry;
+    let behind = backslash << 1 | *carry;
+    let runs_from_odd = backslash & !EVEN & !behind;
+    let (ends, overflow) = runs_from_odd.overflowing_add(backslash);
+    *carry = u64::from(overflow);
+    (EVEN ^ (ends << 1)) & behind
+}
+
+/// For processors without the instructions below, and as their reference in tests.
+pub mod portable {
+    use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
+
+    /// See [`Masks`].
+    pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
+        for (block, masks) in out.iter_mut().enumerate() {
+            let bytes = &batch[block * 64..block * 64 + 72];
+            *masks = raw(bytes).settle(carry, prefix_xor);
+        }
+    }
+
+    fn raw(bytes: &[u8]) -> Raw {
+        let mut raw = Raw::default();
+        for at in 0..64 {
+            let bit = 1_u64 << at;
+            match bytes[at] {
+                b'"' => {
+                    raw.quote |= bit;
+                    if bytes[at + 1] == b'e' && matches!(bytes[at + 6], b'S' | b'N') {
+                        raw.key |= bit;
+                    }
+                }
+                b'\\' => raw.backslash |= bit,
+                b'{' | b'[' => raw.open |= bit,
+                b'}' | b']' => raw.close |= bit,
+                b':' if bytes[at + 1] == b'k' && bytes[at + 4] == b':' => raw.kms |= bit,
+                _ => {}
+            }
+        }
+        raw
+    }
+
+    fn prefix_xor(mut bits: u64) -> u64 {
+        for shift in [1, 2, 4, 8, 16, 32] {
+            bits ^= bits << shift;
+        }
+        bits
+    }
+}
+
+/// AVX2 and carry-less multiplication.
+#[cfg(target_arch = "x86_64")]
+pub mod avx2 {
+    use std::arch::x86_64::{
+        __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm256_and_si256,
+        _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
+    };
+
+    use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
+
+    /// See [`Masks`].
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
+        let mut raw = [Raw::default(); 4];
+        for (block, raw) in raw.iter_mut().enumerate() {
+            *raw = both_halves(batch, block * 64);
+        }
+        for (raw, masks) in raw.iter().zip(out) {
+            *masks = raw.settle(carry, |bits| prefix_xor(bits));
+        }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    fn both_halves(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> Raw {
+        let (low, high) = (half(batch, at), half(batch, at + 32));
+        let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
+        Raw {
+            quote: join(low[0], high[0]),
+            backslash: join(low[1], high[1]),
+            open: join(low[2], high[2]),
+            close: join(low[3], high[3]),
+            key: join(low[4], high[4]),
+            kms: join(low[5], high[5]),
+        }
+    }
+
+    #[target_feature(enable = "avx2,pclmulqdq")]
+    fn half(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> [u32; 6] {
+        let (bytes, next) = (load(batch, at), load(batch, at + 1));
+        let (fourth, sixth) = (load(batch, at + 4), load(batch, at + 6));
+        let quote = equals(bytes, b'"');
+        // `{` and `[`, `}` and `]` differ in one bit only.
+        let folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+        let member = _mm256_and_si256(
+            _mm256_and_si256(quote, equals(next, b'e')),
+            _mm256_or_si256(equals(sixth, b'S'), equals(sixth, b'N')),
+        );
+        let kms = _mm256_and_si256(
+            _mm256_and_si256(equals(bytes, b':'), equals(next, b'k')),
+            equals(fourth, b':'),
+        );
+        [
+            bits(quote),
+            bits(equals(bytes, b'\\')),
+            bits(equals(folded, b'{')),
+            bits(equals(folded, b'}')),
+            bits(member),
+            bits(kms),
+        ]
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m256i {
+        // The compiler makes one unaligned load of it.
+        let word = |n: usize| {
+            let bytes = batch[at + n * 8..].first_chunk::<8>().copied().unwrap_or_default();
+            i64::from_le_bytes(bytes)
+        };
+        _mm256_set_epi64x(word(3), word(2), word(1), word(0))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn equals(bytes: __m256i, byte: u8) -> __m256i {
+        _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()))
+    }
+
+    #[target_feature(enable = "avx2")]
+    fn bits(lanes: __m256i) -> u32 {
+        _mm256_movemask_epi8(lanes).cast_unsigned()
+    }
+
+    #[target_feature(enable = "pclmulqdq")]
+    fn prefix_xor(bits: u64) -> u64 {
+        let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1), 0);
+        _mm_cvtsi128_si64(product).cast_unsigned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn both_ways_give_the_same_masks(
+            bytes in proptest::collection::vec(
+                prop_oneof![
+                    Just(b'"'), Just(b'\\'), Just(b'{'), Just(b'}'), Just(b'['), Just(b']'),
+                    Just(b':'), Just(b'k'), Just(b'e'), Just(b'S'), Just(b'N'), any::<u8>(),
+                ],
+                BATCH_WITH_LOOKAHEAD * 2
+            )
+        ) {
+            let (mut fast, mut slow) = (Carry::default(), Carry::default());
+            for start in [0, BATCH] {
+                let batch = bytes[start..].first_chunk().expect("two batches");
+                let (mut a, mut b) = ([Masks::default(); 4], [Masks::default(); 4]);
+                super::super::native::classify(batch, &mut fast, &mut a);
+                portable::classify(batch, &mut slow, &mut b);
+                prop_assert_eq!(a, b);
+            }
+        }
+
+        #[test]
+        fn strings_and_escapes_are_settled_as_a_plain_loop_does(
+            bytes in proptest::collection::vec(
+                prop_oneof![4 => Just(b'\\'), 2 => Just(b'"'), 1 => Just(b'{'), 1 => Just(b'x')],
+                BATCH_WITH_LOOKAHEAD
+            )
+        ) {
+            let batch = bytes.first_chunk().expect("a batch");
+            let mut masks = [Masks::default(); 4];
+            portable::classify(batch, &mut Carry::default(), &mut masks);
+            let (mut in_string, mut escaped) = (false, false);
+            for (at, byte) in bytes[..BATCH].iter().enumerate() {
+                let open = masks[at / 64].open >> (at % 64) & 1 == 1;
+                prop_assert_eq!(open, *byte == b'{' && !in_string, "at {}", at);
+                let was_escaped = std::mem::take(&mut escaped);
+                match byte {
+                    b'\\' if !was_escaped => escaped = true,
+                    b'"' if !was_escaped => in_string = !in_string,
+                    _ => {}
+                }
+            }
+        }
+    }
+}

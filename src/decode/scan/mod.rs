@@ -1,0 +1,191 @@
+//! Finds records in a buffer without parsing them, and selects those that can matter.
+//!
+//! One pass over the bytes, string-aware and depth-aware. A record is passed over only if its text
+//! proves that nobody wants it: exactly one literal top-level `"eventSource"` (and, where the source
+//! is wanted in part, exactly one `"eventName"`), with plain string values outside of the wanted
+//! set, no `:kms:` anywhere, no escape in any top-level string, and no `\u` escape anywhere. All
+//! others are selected, to be parsed and judged on their parsed values. So the selection is the
+//! same as that of a full parse, whatever the order of members, white space or escapes.
+
+pub mod masks;
+mod record;
+
+use std::ops::Range;
+
+use self::masks::{BATCH, BATCH_WITH_LOOKAHEAD, Carry, Masks};
+use self::record::Candidate;
+use super::interest::Interest;
+use super::native;
+
+/// Where a scan stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Enough records were selected; go on from this offset, which lies between two elements.
+    Full(usize),
+    /// The list ended; its closing bracket is at this offset (for top-level records: end of input).
+    End(usize),
+    /// The input ended inside of the element that starts here.
+    Cut(usize),
+}
+
+/// What a scan found; reused from scan to scan.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Records to parse, in order.
+    pub selected: Vec<Selected>,
+    /// Records that nobody wants.
+    pub passed_over: u64,
+    /// Places between elements where something stands that is no object: not records.
+    pub strays: Vec<Range<usize>>,
+}
+
+/// A record to parse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Selected {
+    /// Where it stands.
+    pub range: Range<usize>,
+    /// How many records had been passed over before it.
+    pub passed_over: u64,
+}
+
+impl Found {
+    /// Empties the lists and keeps their memory.
+    pub fn clear(&mut self) {
+        self.selected.clear();
+        self.strays.clear();
+        self.passed_over = 0;
+    }
+}
+
+/// How the elements of a list are told apart from what surrounds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// Elements of a JSON array; the scan ends at the bracket that closes it.
+    Array,
+    /// Objects one after the other, to the end of the input.
+    TopLevel,
+}
+
+/// Scans from `start`, which lies inside of the list and between two elements, until the list ends
+/// or `limit` records are selected. `padded` ends in [`masks::PADDING`] bytes that are not input.
+#[must_use]
+pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit: usize, found: &mut Found) -> Stop {
+    let len = padded.len() - masks::PADDING;
+    let mut walk = Walk { padded, list, interest, found, depth: 0, last_end: start, record: Candidate::default() };
+    let mut carry = Carry::default();
+    let mut batch_masks = [Masks::default(); 4];
+    let mut at = start;
+    while at < len {
+        // Four blocks of masks first, then the branches: the masks do not wait for each other.
+        let Some(batch) = padded[at..].first_chunk::<BATCH_WITH_LOOKAHEAD>() else { break };
+        native::classify(batch, &mut carry, &mut batch_masks);
+        for (block, masks) in batch_masks.iter().enumerate() {
+            if let Some(end) = walk.block(at + block * 64, masks) {
+                return Stop::End(end);
+            }
+        }
+        at += BATCH;
+        if walk.found.selected.len() >= limit {
+            // Inside of an element: it is taken up again from its start.
+            return Stop::Full(if walk.depth == 0 { walk.last_end } else { walk.record.start });
+        }
+    }
+    if walk.depth > 0 {
+        return Stop::Cut(walk.record.start);
+    }
+    walk.check_gap(len);
+    match list {
+        List::Array => Stop::Cut(len),
+        List::TopLevel => Stop::End(len),
+    }
+}
+
+struct Walk<'s> {
+    padded: &'s [u8],
+    list: List,
+    interest: &'s Interest,
+    found: &'s mut Found,
+    /// Brackets open since `start`: 0 between elements, 1 at the members of a record.
+    depth: u32,
+    last_end: usize,
+    record: Candidate,
+}
+
+impl Walk<'_> {
+    /// Takes one block of 64 bytes; tells the offset of the bracket that ends the list, if it is here.
+    #[inline]
+    fn block(&mut self, base: usize, masks: &Masks) -> Option<usize> {
+        let closes = masks.close.count_ones();
+        if self.depth > 1 + closes {
+            // Deep inside of a record all through: no member of it starts here, nothing ends here.
+            self.depth = self.depth + masks.open.count_ones() - closes;
+            if masks.kms | masks.backslash != 0 {
+                self.record.look_for_mentions(self.padded, base, masks);
+            }
+            return None;
+        }
+        self.walk_bits(base, masks)
+    }
+
+    fn walk_bits(&mut self, base: usize, masks: &Masks) -> Option<usize> {
+        let mut bits = masks.open | masks.close | masks.key | masks.kms | masks.backslash;
+        while bits != 0 {
+            let bit = bits & bits.wrapping_neg();
+            let at = base + bits.trailing_zeros() as usize;
+            bits ^= bit;
+            if bit & masks.open != 0 {
+                if self.depth == 0 {
+                    self.check_gap(at);
+                    self.record = Candidate::at(at);
+                }
+                self.depth += 1;
+            } else if bit & masks.close != 0 {
+                if self.depth == 0 {
+                    self.check_gap(at);
+                    if self.list == List::Array {
+                        return Some(at);
+                    }
+                    self.found.strays.push(at..at + 1);
+                    self.last_end = at + 1;
+                } else {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.end_of_record(at + 1);
+                    }
+                }
+            } else if bit & masks.key != 0 && self.depth == 1 {
+                self.record.member(self.padded, at);
+            } else if bit & (masks.kms | masks.backslash) != 0 {
+                self.record.mention(self.padded, at, self.depth);
+            }
+        }
+        None
+    }
+
+    fn end_of_record(&mut self, end: usize) {
+        self.last_end = end;
+        if self.record.may_matter(self.padded, self.interest) {
+            let passed_over = self.found.passed_over;
+            self.found.selected.push(Selected { range: self.record.start..end, passed_over });
+        } else {
+            self.found.passed_over += 1;
+        }
+    }
+
+    /// Between two elements stands a comma; anything else there is worth a second look.
+    #[inline]
+    fn check_gap(&mut self, next: usize) {
+        let gap = &self.padded[self.last_end..next];
+        if gap == b"," || gap.is_empty() {
+            return;
+        }
+        let mut piece_start = self.last_end;
+        for piece in gap.split(|b| matches!(b, b',' | b'\n')) {
+            let blank = piece.iter().all(|b| b.is_ascii_whitespace() || *b == 0x1e);
+            if !blank {
+                self.found.strays.push(piece_start..piece_start + piece.len());
+            }
+            piece_start += piece.len() + 1;
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! One key's state, out of what was done to it and how it was used (DOMAIN F.3).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::manager::Evidence;
+use crate::model::key_change::KeyChange;
+use crate::model::key_record::KeyRecord;
+use crate::model::usage_row::UsageRow;
+
+/// Open grants shown of a key; a key may have 50,000.
+const GRANTS_KEPT: usize = 1_000;
+
+/// A key in the making.
+#[derive(Debug, Default)]
+pub(super) struct KeyState {
+    record: KeyRecord,
+    evidence: Evidence,
+    tags: BTreeMap<String, String>,
+    grants: BTreeMap<String, String>,
+    admins: BTreeSet<String>,
+}
+
+impl KeyState {
+    /// Facts of an inventory file hold until an event says otherwise.
+    pub(super) fn inventory(&mut self, key: &KeyRecord) {
+        self.evidence.state(key.manager, "the inventory file");
+        let record = &mut self.record;
+        record.state.clone_from(&key.state);
+        "the inventory file".clone_into(&mut record.state_evidence);
+        record.origin.clone_from(&key.origin);
+        record.key_spec.clone_from(&key.key_spec);
+        record.key_usage.clone_from(&key.key_usage);
+        record.multi_region = key.multi_region;
+    }
+
+    /// Takes an act or a fact; acts come in order of time.
+    pub(super) fn change(&mut self, change: &KeyChange) {
+        self.evidence.change(change);
+        if change.attempt || change.change == KeyChange::ALIAS_SEEN {
+            return;
+        }
+        self.describe(change);
+        self.change_state(change);
+        self.change_rotation(change);
+        self.change_grants(change);
+        self.change_tags(change);
+        if !change.policy.is_empty() {
+            self.record.policy.clone_from(&change.policy);
+            self.record.policy_time = Some(change.event_time);
+        }
+        if !matches!(change.principal_type.as_str(), "AWSService" | "ServiceRole") {
+            let record = &mut self.record;
+            record.last_change.clone_from(&change.change);
+            record.last_change_time = Some(change.event_time);
+            record.last_change_by.clone_from(&change.principal_arn);
+            if change.via_service.is_empty() || !matches!(change.change.as_str(), "CreateGrant" | "RetireGrant" | "RevokeGrant") {
+                self.admins.insert(change.principal_arn.clone());
+            }
+        }
+    }
+
+    fn describe(&mut self, change: &KeyChange) {
+        let record = &mut self.record;
+        let texts = [
+            (&mut record.origin, &change.key_origin),
+            (&mut record.key_spec, &change.key_spec),
+            (&mut record.key_usage, &change.key_usage),
+        ];
+        for (known, new) in texts.into_iter().filter(|(_, new)| !new.is_empty()) {
+            known.clone_from(new);
+        }
+        record.multi_region = change.multi_region.or(record.multi_region);
+        if change.change == "CreateKey" {
+            record.created_time = Some(change.event_time);
+            record.created_by.clone_from(&change.principal_arn);
+            record.rotation = if record.origin == "AWS_KMS" && record.key_spec == "SYMMETRIC_DEFAULT" {
+                "off"
+            } else {
+                "not_applicable"
+            };
+        }
+    }
+
+    fn change_state(&mut self, change: &KeyChange) {
+        let record = &mut self.record;
+        // What is deleted stays so, whatever arrives late.
+        if change.key_state.is_empty() || (record.state == "Deleted" && change.change != "CreateKey") {
+            return;
+        }
+        // A key that waits for deletion goes on waiting when its material goes.
+        if change.key_state == "PendingImport" && record.state.starts_with("Pending") && record.deletion_time.is_some() {
+            return;
+        }
+        record.state.clone_from(&change.key_state);
+        record.state_evidence.clone_from(&change.change);
+        record.state_time = Some(change.event_time);
+        record.deletion_time = change.due_time.filter(|_| change.change == "ScheduleKeyDeletion");
+        match change.change.as_str() {
+            "ImportKeyMaterial" => record.valid_to = change.due_time,
+            "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => record.valid_to = None,
+            _ => {}
+        }
+    }
+
+    fn change_rotation(&mut self, change: &KeyChange) {
+        let record = &mut self.record;
+        match change.change.as_str() {
+            "EnableKeyRotation" => {
+                record.rotation = "on";
+                record.rotation_period_days = change.rotation_period_days;
+            }
+            "DisableKeyRotation" => {
+                record.rotation = "off";
+                record.rotation_period_days = None;
+            }
+            "RotateKey" => {
+                record.last_rotation_time = Some(change.event_time);
+                if change.rotation_type == "AUTOMATIC" {
+                    record.rotation = "on";
+                }
+            }
+            "RotateKeyOnDemand" => record.last_rotation_time = Some(change.event_time),
+            _ => {}
+        }
+    }
+
+    fn change_grants(&mut self, change: &KeyChange) {
+        match change.change.as_str() {
+            "CreateGrant" if !change.grant_id.is_empty() => {
+                let text = format!("{} {} {}", change.grant_id, change.grantee, change.grant_operations);
+                self.grants.insert(change.grant_id.clone(), text);
+                if self.grants.len() > GRANTS_KEPT {
+                    self.grants.pop_first();
+                }
+            }
+            "RevokeGrant" | "RetireGrant" => _ = self.grants.remove(&change.grant_id),
+            _ => {}
+        }
+    }
+
+    fn change_tags(&mut self, change: &KeyChange) {
+        let Ok(Value::Object(tags)) = serde_json::from_str(&change.tags) else { return };
+        for (key, value) in tags {
+            match value {
+                Value::String(value) => _ = self.tags.insert(key, value),
+                _ => _ = self.tags.remove(&key),
+            }
+        }
+    }
+
+    /// Takes usage. `counts` is false for the second copy of a cross-account call.
+    pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool) {
+        self.evidence.usage(row);
+        if !row.succeeded() || row.operation_class != "crypto" {
+            return;
+        }
+        let record = &mut self.record;
+        if counts {
+            record.requests += row.requests;
+        }
+        record.first_use_time = Some(record.first_use_time.map_or(row.first, |known| known.min(row.first)));
+        let newer = (record.last_use_time, record.last_use_by.as_str()) < (Some(row.last), row.principal_arn);
+        if newer {
+            record.last_use_time = Some(row.last);
+            row.principal_arn.clone_into(&mut record.last_use_by);
+        }
+    }
+
+    /// The finished row.
+    pub(super) fn into_record(self, key_arn: String, aliases: Vec<String>) -> KeyRecord {
+        let mut record = self.record;
+        (record.manager, record.manager_evidence) = self.evidence.verdict(&key_arn);
+        // A use proves the key enabled at its time, unless something was done to it since.
+        if let Some(used) = record.last_use_time
+            && record.state != "Deleted"
+            && record.state_time.is_none_or(|since| used.0 > since.0 + EVENTUALLY)
+        {
+            "Enabled".clone_into(&mut record.state);
+            "a successful use".clone_into(&mut record.state_evidence);
+            record.state_time = Some(used);
+            record.deletion_time = None;
+        }
+        if record.manager == "aws" && record.rotation.is_empty() {
+            // Fixed by AWS for all its keys.
+            (record.rotation, record.rotation_period_days) = ("on", Some(365));
+        }
+        record.tags = if self.tags.is_empty() { String::new() } else { serde_json::json!(self.tags).to_string() };
+        record.grants = self.grants.into_values().collect();
+        record.admins = self.admins.into_iter().collect();
+        record.aliases = aliases;
+        record.key_arn = key_arn;
+        record
+    }
+}
+
+/// Seconds within which KMS may still let a disabled key be used.
+const EVENTUALLY: i64 = 300;

@@ -1,0 +1,86 @@
+//! Who ever used which key: counted over all days, each distinct text held once.
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use crate::model::key_record::KeyUse;
+use crate::model::strings::{Strings, Symbol};
+use crate::model::time::Seconds;
+use crate::model::usage_row::UsageRow;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    key_arn: Symbol,
+    principal_arn: Symbol,
+    principal_account_id: Symbol,
+    via_service: Symbol,
+    event_source: Symbol,
+    operation_class: Symbol,
+    context_pattern: Symbol,
+    relation: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    first: Seconds,
+    last: Seconds,
+    requests: i64,
+    errors: i64,
+}
+
+/// All uses.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    strings: Strings,
+    rows: HashMap<Key, Count, FxBuildHasher>,
+}
+
+impl Uses {
+    pub(super) fn count(&mut self, row: &UsageRow<'_>, relation: &'static str) {
+        let strings = &mut self.strings;
+        let key = Key {
+            key_arn: strings.intern(row.key_arn),
+            principal_arn: strings.intern(row.principal_arn),
+            principal_account_id: strings.intern(row.principal_account_id),
+            via_service: strings.intern(row.via_service),
+            event_source: strings.intern(row.event_source),
+            operation_class: strings.intern(row.operation_class),
+            context_pattern: strings.intern(row.context_pattern),
+            relation,
+        };
+        let errors = if row.succeeded() { 0 } else { row.requests };
+        self.rows
+            .entry(key)
+            .and_modify(|count| {
+                count.first = count.first.min(row.first);
+                count.last = count.last.max(row.last);
+                count.requests += row.requests;
+                count.errors += errors;
+            })
+            .or_insert(Count { first: row.first, last: row.last, requests: row.requests, errors });
+    }
+
+    pub(super) fn into_rows(self) -> Vec<KeyUse> {
+        let text = |symbol| self.strings.get(symbol).to_owned();
+        let mut rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|(key, count)| KeyUse {
+                key_arn: text(key.key_arn),
+                principal_arn: text(key.principal_arn),
+                principal_account_id: text(key.principal_account_id),
+                via_service: text(key.via_service),
+                event_source: text(key.event_source),
+                operation_class: text(key.operation_class),
+                context_pattern: text(key.context_pattern),
+                relation: key.relation,
+                first_time: count.first,
+                last_time: count.last,
+                requests: count.requests,
+                errors: count.errors,
+            })
+            .collect();
+        rows.sort_unstable();
+        rows
+    }
+}

@@ -1,0 +1,89 @@
+//! Reads what `aws kms list-aliases` and `aws kms describe-key` print, to tell keys apart that the
+//! logs leave open.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::model::arn::{Arn, is_key_arn, is_key_id};
+use crate::model::key_record::KeyRecord;
+
+/// Why an inventory file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InventoryError {
+    /// It cannot be read.
+    #[error("cannot read inventory {path}: {source}")]
+    Io {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It holds something else.
+    #[error("inventory {path}: {reason}; give the JSON output of `aws kms list-aliases` or `aws kms describe-key`")]
+    Form {
+        /// Which.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Reads a file: one document, or an array of them; each may be wrapped as `{"data": …}`.
+///
+/// # Errors
+/// [`InventoryError`].
+pub fn read(path: &Path) -> Result<Vec<KeyRecord>, InventoryError> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| InventoryError::Io { path: name.clone(), source })?;
+    let form = |reason: String| InventoryError::Form { path: name.clone(), reason };
+    let document: Value = serde_json::from_str(&text).map_err(|e| form(e.to_string()))?;
+    let documents = match document {
+        Value::Array(documents) => documents,
+        single => vec![single],
+    };
+    let mut keys: BTreeMap<String, KeyRecord> = BTreeMap::new();
+    for document in &documents {
+        let data = document.get("data").unwrap_or(document);
+        match (data.get("Aliases").and_then(Value::as_array), data.get("KeyMetadata")) {
+            (Some(aliases), _) => aliases.iter().for_each(|alias| take_alias(alias, &mut keys)),
+            (None, Some(metadata)) => take_key(metadata, &mut keys),
+            (None, None) => return Err(form("neither Aliases nor KeyMetadata".to_owned())),
+        }
+    }
+    Ok(keys.into_values().collect())
+}
+
+fn take_alias(alias: &Value, keys: &mut BTreeMap<String, KeyRecord>) {
+    let text = |name: &str| alias.get(name).and_then(Value::as_str);
+    let (Some(name), Some(arn), Some(target)) = (text("AliasName"), text("AliasArn"), text("TargetKeyId")) else {
+        // A predefined alias whose key does not exist yet.
+        return;
+    };
+    let Some(place) = Arn::parse(arn).filter(|_| is_key_id(target)) else { return };
+    let key_arn = format!("arn:{}:kms:{}:{}:key/{target}", place.partition, place.region, place.account);
+    entry(keys, &key_arn).aliases.push(name.to_owned());
+}
+
+fn take_key(metadata: &Value, keys: &mut BTreeMap<String, KeyRecord>) {
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    if !is_key_arn(text("Arn")) {
+        return;
+    }
+    let key = entry(keys, text("Arn"));
+    key.manager = match text("KeyManager") {
+        "AWS" => "aws",
+        "CUSTOMER" => "customer",
+        _ => "",
+    };
+    text("KeyState").clone_into(&mut key.state);
+    text("Origin").clone_into(&mut key.origin);
+    text("KeySpec").clone_into(&mut key.key_spec);
+    text("KeyUsage").clone_into(&mut key.key_usage);
+    key.multi_region = metadata.get("MultiRegion").and_then(Value::as_bool);
+}
+
+fn entry<'k>(keys: &'k mut BTreeMap<String, KeyRecord>, arn: &str) -> &'k mut KeyRecord {
+    keys.entry(arn.to_owned()).or_insert_with(|| KeyRecord { key_arn: arn.to_owned(), ..KeyRecord::default() })
+}

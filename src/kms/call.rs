@@ -1,0 +1,55 @@
+//! One record with everything that KMS knowledge can say of it, computed once for rules and usage.
+
+use super::failure::Ending;
+use super::key_reference::KeyReference;
+use super::operations::{OperationClass, class_of};
+use super::principal::Principal;
+use super::side::side_of;
+use super::via::Via;
+use crate::model::event::Event;
+use crate::model::usage::Side;
+
+/// A record, understood.
+#[derive(Debug, Clone)]
+pub struct Call<'a> {
+    /// The record.
+    pub event: &'a Event<'a>,
+    /// What kind of operation it is.
+    pub class: OperationClass,
+    /// How it ended.
+    pub ending: Ending,
+    /// Who acted.
+    pub principal: Principal<'a>,
+    /// Through which service.
+    pub via: Via<'a>,
+    /// On which key.
+    pub keys: KeyReference<'a>,
+    /// Whose copy of the record this is.
+    pub side: Side,
+}
+
+impl<'a> Call<'a> {
+    /// Understands a record of KMS.
+    #[must_use]
+    pub fn of_kms(event: &'a Event<'a>) -> Self {
+        Self::with_key(event, class_of(event.name), KeyReference::of_kms(event))
+    }
+
+    /// Understands another service's record about the key that `keys` names.
+    #[must_use]
+    pub fn of_service(event: &'a Event<'a>, keys: KeyReference<'a>) -> Self {
+        Self::with_key(event, OperationClass::OtherService, keys)
+    }
+
+    fn with_key(event: &'a Event<'a>, class: OperationClass, keys: KeyReference<'a>) -> Self {
+        let principal = Principal::of(event);
+        let side = side_of(principal.account, keys.owner(), event.account);
+        Self { event, class, ending: Ending::of(event.error_code), via: Via::of(event), principal, keys, side }
+    }
+
+    /// Whether the call did what it asked for.
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.ending == Ending::Succeeded
+    }
+}

@@ -1,0 +1,182 @@
+//! Which key a call is about: every form of naming one, in order of evidence (DOMAIN A.5).
+
+use std::borrow::Cow;
+
+use super::failure::arn_in_message;
+use crate::model::arn::{Arn, is_alias_name, is_aws_managed_alias, is_key_arn, is_key_id, owner_account};
+use crate::model::event::Event;
+use crate::model::json::Json;
+use crate::model::usage::KeyEvidence;
+
+/// The key of a call.
+#[derive(Debug, Clone)]
+pub struct KeyReference<'a> {
+    /// ARN of the key; `None` while only an alias, or nothing, is known.
+    pub arn: Option<Cow<'a, str>>,
+    /// Where the ARN was learned from.
+    pub evidence: KeyEvidence,
+    /// Alias named by the request or the resources, `alias/…`.
+    pub alias: Option<&'a str>,
+    /// What the request named, as written.
+    pub named: Option<&'a str>,
+    /// ARN of the destination key of a `ReEncrypt`.
+    pub destination: Option<&'a str>,
+}
+
+impl<'a> KeyReference<'a> {
+    /// The account that owns the key (or alias), from its ARN and never from `resources[].accountId`.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.arn.as_deref().and_then(owner_account).or_else(|| self.named.and_then(owner_account))
+    }
+
+    /// Whether the request named a key by its AWS-managed alias.
+    #[must_use]
+    pub fn aws_managed_alias(&self) -> Option<&'a str> {
+        self.alias.filter(|alias| is_aws_managed_alias(alias))
+    }
+
+    /// Resolves the key of a KMS record.
+    #[must_use]
+    pub fn of_kms(event: &Event<'a>) -> Self {
+        let mut keys = Vec::new();
+        let mut resource_alias = None;
+        for resource in event.resources.elements() {
+            let Some(text) = resource.get_any_case("ARN").str() else { continue };
+            match Arn::parse(text) {
+                Some(arn) if arn.kms_key_id().is_some() => keys.push(text),
+                Some(arn) => resource_alias = resource_alias.or(arn.kms_alias()),
+                None => {}
+            }
+        }
+        let named = ["keyId", "targetKeyId", "sourceKeyId"]
+            .iter()
+            .find_map(|member| event.request.get(member).non_empty());
+        let alias = event
+            .request
+            .get("aliasName")
+            .non_empty()
+            .filter(|name| is_alias_name(name))
+            .or_else(|| named.and_then(alias_of))
+            .or(resource_alias);
+        let (arn, evidence) = match resolve(event, &keys, named) {
+            Some((arn, evidence)) => (Some(arn), evidence),
+            None if alias.is_some() => (None, KeyEvidence::Alias),
+            None => (None, KeyEvidence::None),
+        };
+        let destination = (event.name == "ReEncrypt").then(|| destination(event, &keys)).flatten();
+        Self { arn, evidence, alias, named: named.or(alias), destination }
+    }
+}
+
+impl<'a> KeyReference<'a> {
+    /// The KMS key that another service's record names by ARN or by AWS-managed alias, if any:
+    /// of the request, else of the response, else of the resources; the first written.
+    #[must_use]
+    pub fn of_service(event: &Event<'a>) -> Option<Self> {
+        let places = [
+            (event.request, KeyEvidence::Request),
+            (event.response, KeyEvidence::Response),
+            (event.resources, KeyEvidence::Resource),
+        ];
+        let mut found: Option<Self> = None;
+        for (place, evidence) in places {
+            place.each_string(&mut |text| {
+                if is_key_arn(text) {
+                    let reference = found.get_or_insert_with(Self::nothing);
+                    if reference.arn.is_none() {
+                        (reference.arn, reference.evidence) = (Some(Cow::Borrowed(text)), evidence);
+                        reference.named = reference.named.or(Some(text));
+                    }
+                } else if let Some(alias) = service_alias(text) {
+                    let reference = found.get_or_insert_with(Self::nothing);
+                    (reference.alias, reference.named) =
+                        (reference.alias.or(Some(alias)), reference.named.or(Some(text)));
+                }
+            });
+        }
+        found.map(|reference| match reference.arn {
+            None => Self { evidence: KeyEvidence::Alias, ..reference },
+            Some(_) => reference,
+        })
+    }
+
+    /// A record that names no key.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self { arn: None, evidence: KeyEvidence::None, alias: None, named: None, destination: None }
+    }
+}
+
+/// An alias that cannot be anything but a KMS alias: an ARN of one, or an AWS-managed name.
+fn service_alias(text: &str) -> Option<&str> {
+    alias_of(text).filter(|alias| alias.len() < text.len() || is_aws_managed_alias(alias))
+}
+
+fn resolve<'a>(
+    event: &Event<'a>,
+    keys: &[&'a str],
+    named: Option<&'a str>,
+) -> Option<(Cow<'a, str>, KeyEvidence)> {
+    // A replicated key's own record names the source first; what was made stands in the response.
+    if let Some(made) = response_arn(event.response).filter(|_| event.name == "CreateKey") {
+        return Some((Cow::Borrowed(made), KeyEvidence::Response));
+    }
+    if let Some(first) = keys.first() {
+        return Some((Cow::Borrowed(first), KeyEvidence::Resource));
+    }
+    if let Some(arn) = response_arn(event.response) {
+        return Some((Cow::Borrowed(arn), KeyEvidence::Response));
+    }
+    if let Some(named) = named {
+        if is_key_arn(named) {
+            return Some((Cow::Borrowed(named), KeyEvidence::Request));
+        }
+        if is_key_id(named) {
+            let account = event.identity.account_id.unwrap_or(event.account);
+            return Some((Cow::Owned(build(event, account, named)), KeyEvidence::Constructed));
+        }
+    }
+    if let Some(id) = event.service_details.get("keyId").str().filter(|id| is_key_id(id)) {
+        return Some((Cow::Owned(build(event, event.account, id)), KeyEvidence::ServiceEvent));
+    }
+    let from_message = event.error_message.and_then(arn_in_message).filter(|arn| is_key_arn(arn));
+    from_message.map(|arn| (Cow::Borrowed(arn), KeyEvidence::ErrorMessage))
+}
+
+fn response_arn(response: Json<'_>) -> Option<&str> {
+    [&["keyId"][..], &["keyMetadata", "arn"], &["replicaKeyMetadata", "arn"]]
+        .iter()
+        .find_map(|path| response.at(path).str().filter(|text| is_key_arn(text)))
+}
+
+/// `resources[1]`, else the request's destination; with one resource both keys are the same.
+fn destination<'a>(event: &Event<'a>, keys: &[&'a str]) -> Option<&'a str> {
+    keys.get(1)
+        .copied()
+        .or_else(|| event.request.get("destinationKeyId").str().filter(|text| is_key_arn(text)))
+        .or_else(|| keys.first().copied())
+}
+
+/// A bare id means the caller's account and the Region of the call.
+fn build(event: &Event<'_>, account: &str, id: &str) -> String {
+    format!("arn:{}:kms:{}:{account}:key/{id}", partition(event.region), event.region)
+}
+
+/// The partition of a Region, by its prefix.
+fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 5] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, name)| name)
+}
+
+/// The alias in `alias/x` or in an alias ARN.
+#[must_use]
+pub fn alias_of(text: &str) -> Option<&str> {
+    if is_alias_name(text) { Some(text) } else { Arn::parse(text)?.kms_alias() }
+}

@@ -1,0 +1,156 @@
+//! Who acted, as one grows fond of knowing them: the role and not its thousand sessions (DOMAIN A.9).
+
+use std::borrow::Cow;
+
+use crate::model::arn::Arn;
+use crate::model::event::{Event, Identity};
+
+/// The grouping key of a `userIdentity` and what else identifies the actor.
+#[derive(Debug, Clone)]
+pub struct Principal<'a> {
+    /// ARN of the user or role; `acct:…`, `svc:…` where there is none.
+    pub key: Cow<'a, str>,
+    /// Kind of principal.
+    pub kind: PrincipalKind,
+    /// Account of the caller; none for services.
+    pub account: Option<&'a str>,
+    /// Role session name.
+    pub session: Option<&'a str>,
+}
+
+/// Kinds of principal, as the `principal_type` column names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PrincipalKind {
+    /// An IAM user.
+    IamUser,
+    /// A role session.
+    AssumedRole,
+    /// A person, through IAM Identity Center.
+    IdentityCenter,
+    /// The root user, or centrally assumed root.
+    Root,
+    /// A federated user.
+    FederatedUser,
+    /// Somebody of another account: all that an owner's copy says.
+    AwsAccount,
+    /// A service, in its own name.
+    AwsService,
+    /// EC2 infrastructure, service-linked roles: AWS acting in the account.
+    ServiceRole,
+    /// Anything else.
+    Unknown,
+}
+
+impl PrincipalKind {
+    /// The word in the `principal_type` column; CloudTrail's own where it has one.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::IamUser => "IAMUser",
+            Self::AssumedRole => "AssumedRole",
+            Self::IdentityCenter => "IdentityCenter",
+            Self::Root => "Root",
+            Self::FederatedUser => "FederatedUser",
+            Self::AwsAccount => "AWSAccount",
+            Self::AwsService => "AWSService",
+            Self::ServiceRole => "ServiceRole",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+impl<'a> Principal<'a> {
+    /// Reads `userIdentity`.
+    #[must_use]
+    pub fn of(event: &Event<'a>) -> Self {
+        let id = &event.identity;
+        let account = id.account_id.or_else(|| Some(Arn::parse(id.arn?)?.account)).filter(|a| !a.is_empty());
+        let (key, kind, session) = match id.kind {
+            "AssumedRole" => assumed_role(id),
+            "IAMUser" => (Cow::Borrowed(id.arn.unwrap_or_default()), PrincipalKind::IamUser, None),
+            "Root" => (root_arn(id), PrincipalKind::Root, None),
+            "FederatedUser" => federated(id),
+            "AWSAccount" => (account_key(id), PrincipalKind::AwsAccount, None),
+            "AWSService" => (service_key(event), PrincipalKind::AwsService, None),
+            "IdentityCenterUser" => identity_center(id),
+            // Service events carry an account but no type; the account is the key's, not a caller's.
+            "" => (Cow::Borrowed("svc:kms"), PrincipalKind::AwsService, None),
+            _ => (Cow::Borrowed(id.arn.or(id.principal_id).unwrap_or("unknown")), PrincipalKind::Unknown, None),
+        };
+        let account = (kind != PrincipalKind::AwsService).then_some(account).flatten();
+        Self { key, kind, account, session }
+    }
+
+    /// Whether a person or a program acted, rather than AWS.
+    #[must_use]
+    pub fn is_aws(&self) -> bool {
+        matches!(self.kind, PrincipalKind::AwsService | PrincipalKind::ServiceRole)
+    }
+}
+
+type Parts<'a> = (Cow<'a, str>, PrincipalKind, Option<&'a str>);
+
+fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
+    let arn = id.arn.and_then(Arn::parse);
+    let mut path = arn.map(|a| a.resource).unwrap_or_default().splitn(3, '/').skip(1);
+    let (role, session) = (path.next().unwrap_or_default(), path.next());
+    let issuer = id.session.get("sessionIssuer").get("arn").non_empty();
+    if id.session.get("assumedRoot").bool() == Some(true) {
+        return (root_arn(id), PrincipalKind::Root, session);
+    }
+    if role.starts_with("aws:") || issuer.is_some_and(|arn| arn.contains("/aws-service-role/")) {
+        return (Cow::Borrowed(issuer.or(id.arn).map_or("", trim_session)), PrincipalKind::ServiceRole, session);
+    }
+    let kind = if role.starts_with("AWSReservedSSO_") {
+        PrincipalKind::IdentityCenter
+    } else {
+        PrincipalKind::AssumedRole
+    };
+    let key = match (issuer, arn) {
+        (Some(issuer), _) => Cow::Borrowed(issuer),
+        (None, Some(arn)) => Cow::Owned(format!("arn:{}:iam::{}:role/{role}", arn.partition, arn.account)),
+        (None, None) => Cow::Borrowed(id.principal_id.unwrap_or("unknown").split(':').next().unwrap_or_default()),
+    };
+    (key, kind, session)
+}
+
+/// `…:assumed-role/aws:ec2-infrastructure/i-0abc` without the instance.
+fn trim_session(arn: &str) -> &str {
+    let Some(start) = arn.find(":assumed-role/") else { return arn };
+    let name = start + ":assumed-role/".len();
+    arn[name..].find('/').map_or(arn, |slash| &arn[..name + slash])
+}
+
+fn root_arn<'a>(id: &Identity<'a>) -> Cow<'a, str> {
+    match (id.arn.filter(|arn| arn.ends_with(":root")), id.account_id) {
+        (Some(arn), _) => Cow::Borrowed(arn),
+        (None, Some(account)) => Cow::Owned(format!("arn:aws:iam::{account}:root")),
+        (None, None) => Cow::Borrowed("root"),
+    }
+}
+
+fn federated<'a>(id: &Identity<'a>) -> Parts<'a> {
+    let name = id.arn.and_then(|arn| arn.rsplit('/').next());
+    let key = match (id.session.get("sessionIssuer").get("arn").non_empty(), name) {
+        (Some(issuer), Some(name)) => Cow::Owned(format!("{issuer}/fed/{name}")),
+        _ => Cow::Borrowed(id.arn.unwrap_or("unknown")),
+    };
+    (key, PrincipalKind::FederatedUser, name)
+}
+
+fn account_key<'a>(id: &Identity<'a>) -> Cow<'a, str> {
+    let account = id.account_id.unwrap_or("unknown");
+    let who = id.principal_id.and_then(|p| p.split(':').next()).unwrap_or_default();
+    Cow::Owned(if who.is_empty() { format!("acct:{account}") } else { format!("acct:{account}/{who}") })
+}
+
+fn service_key<'a>(event: &Event<'a>) -> Cow<'a, str> {
+    let via = super::via::Via::of(event);
+    Cow::Owned(format!("svc:{}", via.service.as_deref().unwrap_or("unknown")))
+}
+
+fn identity_center<'a>(id: &Identity<'a>) -> Parts<'a> {
+    let store = id.on_behalf_of.get("identityStoreArn").str().unwrap_or_default();
+    let user = id.on_behalf_of.get("userId").str();
+    (Cow::Owned(format!("{store}/{}", user.unwrap_or("unknown"))), PrincipalKind::IdentityCenter, user)
+}

@@ -1,0 +1,185 @@
+//! Values that do not belong into an encryption context, which is logged in clear (DOMAIN D.6).
+
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use crate::model::arn::{Arn, is_uuid};
+use crate::model::severity::Severity;
+
+/// What a value looks like.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Detector {
+    /// Name, as shown in findings and patterns.
+    pub name: &'static str,
+    /// How bad it is to log such a value.
+    pub severity: Severity,
+}
+
+/// The first detector that `value`, filed under `name`, sets off.
+#[must_use]
+pub fn detect(name: &str, value: &str) -> Option<&'static Detector> {
+    if is_harmless(value) {
+        return None;
+    }
+    SHAPES
+        .iter()
+        .find(|shape| shape.regex.find_iter(value.as_bytes()).any(|found| (shape.confirm)(found.as_bytes())))
+        .map(|shape| shape.detector)
+        .or_else(|| (value.len() >= 4 && NAME_HINT.is_match(name.as_bytes())).then_some(&SECRET_NAME))
+        .or_else(|| looks_random(value).then_some(&RANDOM))
+}
+
+/// ARNs, UUIDs, digests, plain numbers and dates are what contexts are for.
+fn is_harmless(value: &str) -> bool {
+    value.len() < 4
+        || is_uuid(value)
+        || Arn::parse(value).is_some()
+        || (value.len() < 13 && value.bytes().all(|b| b.is_ascii_digit()))
+        || (matches!(value.len(), 32 | 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit()))
+        || crate::model::time::Seconds::parse(value).is_some()
+}
+
+const CREDENTIAL: Severity = Severity::High;
+const PERSONAL: Severity = Severity::Medium;
+
+static SECRET_NAME: Detector = Detector { name: "secret_name", severity: CREDENTIAL };
+static RANDOM: Detector = Detector { name: "random", severity: Severity::Low };
+
+static NAME_HINT: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(r"(?i)(?:^|[_.-])(?:pass(?:word|wd)?|secret|token|api[_-]?key|pin|ssn|cvv|iban)(?:$|[_.-])")
+});
+
+struct Shape {
+    detector: &'static Detector,
+    regex: Regex,
+    confirm: fn(&[u8]) -> bool,
+}
+
+macro_rules! shape {
+    ($name:literal, $severity:expr, $regex:literal, $confirm:expr) => {
+        Shape {
+            detector: const { &Detector { name: $name, severity: $severity } },
+            regex: pattern($regex),
+            confirm: $confirm,
+        }
+    };
+}
+
+/// Most telling first.
+static SHAPES: LazyLock<[Shape; 11]> = LazyLock::new(|| {
+    let always = |_: &[u8]| true;
+    [
+        shape!("aws_access_key_id", CREDENTIAL, r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b", always),
+        shape!("private_key", CREDENTIAL, r"-----BEGIN [A-Z ]*PRIVATE KEY", always),
+        shape!("jwt", CREDENTIAL, r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}", always),
+        shape!("github_token", CREDENTIAL, r"\b(?:ghp|gho|ghs|github_pat)_[A-Za-z0-9_]{20,}\b", always),
+        shape!("slack_token", CREDENTIAL, r"\bxox[abprs]-[A-Za-z0-9-]{10,}", always),
+        shape!("url_credential", CREDENTIAL, r"[a-z][a-z0-9+.-]*://[^/\s:@]+:[^/\s:@]+@", always),
+        shape!("password", CREDENTIAL, r"(?i)(?:pass(?:word|wd)?|secret|token|api[_-]?key)\s*[=:]\s*\S{4,}", always),
+        shape!("email", PERSONAL, r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\b", always),
+        shape!("us_ssn", PERSONAL, r"\b\d{3}-\d{2}-\d{4}\b", is_ssn),
+        shape!("iban", PERSONAL, r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b", is_iban),
+        shape!("card_number", PERSONAL, r"\b[3-6](?:[ -]?\d){12,18}\b", is_card),
+    ]
+});
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test uses each")]
+fn pattern(text: &str) -> Regex {
+    // ASCII classes: the values are machine-made, and Unicode tables would triple the size.
+    Regex::new(&format!("(?-u){text}")).expect("a valid pattern")
+}
+
+fn is_ssn(text: &[u8]) -> bool {
+    let (area, group, serial) = (&text[..3], &text[4..6], &text[7..]);
+    area != b"000" && area != b"666" && area[0] != b'9' && group != b"00" && serial != b"0000"
+}
+
+/// ISO 13616: rotate, letters to numbers, modulo 97.
+fn is_iban(text: &[u8]) -> bool {
+    let rotated = text.iter().skip(4).chain(text.iter().take(4)).copied();
+    let rest = rotated.fold(0_u32, |rest, b| {
+        if b.is_ascii_digit() {
+            (rest * 10 + u32::from(b - b'0')) % 97
+        } else {
+            (rest * 100 + u32::from(b - b'A') + 10) % 97
+        }
+    });
+    rest == 1
+}
+
+/// Luhn's check over 13 to 19 digits.
+fn is_card(text: &[u8]) -> bool {
+    let digits: Vec<u32> = text.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| match (at % 2, digit * 2) {
+            (0, _) => *digit,
+            (_, doubled) if doubled > 9 => doubled - 9,
+            (_, doubled) => doubled,
+        })
+        .sum();
+    (13..=19).contains(&digits.len()) && sum.is_multiple_of(10)
+}
+
+/// Long, of one alphabet, and with the entropy of a generated secret.
+fn looks_random(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    if bytes.len() < 20 || !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(b)) {
+        return false;
+    }
+    // Words joined by hyphens or slashes score high too: ask for digits and both cases.
+    let mixed = bytes.iter().any(u8::is_ascii_digit)
+        && bytes.iter().any(u8::is_ascii_lowercase)
+        && bytes.iter().any(u8::is_ascii_uppercase);
+    mixed && entropy(bytes) >= 4.0
+}
+
+/// Shannon entropy, bits a character.
+#[expect(clippy::cast_precision_loss, reason = "lengths of a context value")]
+fn entropy(bytes: &[u8]) -> f64 {
+    let mut counts = [0_usize; 256];
+    bytes.iter().for_each(|b| counts[usize::from(*b)] += 1);
+    let total = bytes.len() as f64;
+    counts
+        .iter()
+        .filter(|n| **n > 0)
+        .map(|n| {
+            let share = *n as f64 / total;
+            -share * share.log2()
+        })
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_detector_fires_and_stays_quiet() {
+        for (name, value, expected) in [
+            ("k", "AKIAIOSFODNN7EXAMPLE", Some("aws_access_key_id")),
+            ("k", "AKIAIOSFODNN7EXAMPL", None),
+            ("k", "-----BEGIN RSA PRIVATE KEY-----", Some("private_key")),
+            ("k", "eyJhbGciOiJI.eyJzdWIiOiIx.dozjgNryP4J3", Some("jwt")),
+            ("k", "postgres://app:hunter22@db/x", Some("url_credential")),
+            ("k", "password=hunter22", Some("password")),
+            ("owner", "jane@example.com", Some("email")),
+            ("k", "078-05-1120", Some("us_ssn")),
+            ("k", "000-05-1120", None),
+            ("k", "GB82WEST12345698765432", Some("iban")),
+            ("k", "4111 1111 1111 1111", Some("card_number")),
+            ("k", "4111 1111 1111 1112", None),
+            ("db-password", "hunter22", Some("secret_name")),
+            ("SecretARN", "arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf", None),
+            ("id", "2849c79d-e0b2-42c6-8e7b-566c6526005d", None),
+            ("k", "bX9kQ2vR7tLmZ4cWp1Ys", Some("random")),
+            ("purpose", "invoice-archive-for-customers", None),
+            ("tenant", "books-eu", None),
+        ] {
+            assert_eq!(detect(name, value).map(|d| d.name), expected, "{name}={value}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Through which service a call came, or whether it was made directly (DOMAIN A.10).
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use crate::model::event::Event;
+
+/// The service between a principal and KMS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Via<'a> {
+    /// The service's label as in `kms:ViaService` (`ebs`, `s3`, `es`), if there is one.
+    pub service: Option<Cow<'a, str>>,
+    /// How surely it is known.
+    pub confidence: Confidence,
+    /// Whether the console was used.
+    pub console: bool,
+}
+
+/// How surely the service is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confidence {
+    /// No service: the principal called KMS itself.
+    Direct,
+    /// The record names the service.
+    Exact,
+    /// The encryption context tells it.
+    Inferred,
+    /// A service, but the record hides which.
+    Opaque,
+}
+
+impl<'a> Via<'a> {
+    /// Whether the principal called KMS itself.
+    #[must_use]
+    pub fn is_direct(&self) -> bool {
+        self.confidence == Confidence::Direct
+    }
+
+    /// The label, or nothing for direct and unknown ones.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.service.as_deref().unwrap_or("")
+    }
+
+    /// Reads `invokedBy`, `sourceIPAddress` and `userAgent`.
+    #[must_use]
+    pub fn of(event: &Event<'a>) -> Self {
+        let raw = match event.identity.invoked_by {
+            Some(service) if !service.is_empty() => service,
+            _ if event.source_ip.parse::<IpAddr>().is_ok() => return Self::from_address(event),
+            _ if event.source_ip.is_empty() && event.user_agent.is_empty() => return Self::direct(false),
+            _ if event.source_ip.is_empty() => event.user_agent,
+            _ => event.source_ip,
+        };
+        match normalise(raw) {
+            Label::Opaque => Self::inferred(event).unwrap_or(Self {
+                service: None,
+                confidence: Confidence::Opaque,
+                console: false,
+            }),
+            Label::Console => Self::direct(true),
+            Label::Service(label) => {
+                let ebs = matches!(&*label, "ec2" | "ec2-frontend-api")
+                    && (event.name == "CreateGrant" || claims(event).any(|name| name == "aws:ebs:id"));
+                let service = if ebs { Cow::Borrowed("ebs") } else { label };
+                Self { service: Some(service), confidence: Confidence::Exact, console: false }
+            }
+        }
+    }
+
+    const fn direct(console: bool) -> Self {
+        Self { service: None, confidence: Confidence::Direct, console }
+    }
+
+    /// A call from an address is direct whatever its user agent says, but for old Lambda records.
+    fn from_address(event: &Event<'a>) -> Self {
+        if event.user_agent.starts_with("aws-internal/")
+            && let Some(inferred) = Self::inferred(event)
+        {
+            return inferred;
+        }
+        let console = event.console_session
+            || is_opaque(event.user_agent)
+            || ["signin.amazonaws.com", "console.amazonaws.com", "AWSConsole", "S3Console"]
+                .iter()
+                .any(|mark| event.user_agent.contains(mark));
+        Self::direct(console)
+    }
+
+    fn inferred(event: &Event<'a>) -> Option<Self> {
+        let service = claims(event).find_map(super::context_names::claimed_service)?;
+        Some(Self { service: Some(Cow::Borrowed(service)), confidence: Confidence::Inferred, console: false })
+    }
+}
+
+/// The names of the call's encryption context, whichever operation carries it.
+fn claims<'a>(event: &Event<'a>) -> impl Iterator<Item = &'a str> {
+    super::context::all(event).flat_map(|context| context.members().map(|(name, _)| name))
+}
+
+enum Label<'a> {
+    Opaque,
+    Console,
+    Service(Cow<'a, str>),
+}
+
+fn normalise(raw: &str) -> Label<'_> {
+    if is_opaque(raw) {
+        return Label::Opaque;
+    }
+    let lower = if raw.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(raw.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(raw)
+    };
+    let label = match lower {
+        Cow::Borrowed(text) => Cow::Borrowed(strip(text)),
+        Cow::Owned(text) => Cow::Owned(strip(&text).to_owned()),
+    };
+    if matches!(&*label, "signin" | "console") { Label::Console } else { Label::Service(label) }
+}
+
+fn strip(host: &str) -> &str {
+    let host = host.strip_prefix("fas.").unwrap_or(host);
+    let host = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn")).unwrap_or(host);
+    // One region label: `ec2.us-east-1`.
+    match host.rsplit_once('.') {
+        Some((service, last)) if last.contains('-') && last.ends_with(|c: char| c.is_ascii_digit()) => service,
+        _ => host,
+    }
+}
+
+fn is_opaque(raw: &str) -> bool {
+    let is_word = |word: &str| {
+        raw.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && raw[word.len()..].chars().next().is_none_or(|c| c == '/')
+    };
+    is_word("AWS Internal") || is_word("Amazon Internal") || is_word("aws-internal") || raw == "internal.amazonaws.com"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_stripped_to_the_label() {
+        for (raw, label) in [
+            ("fas.s3.amazonaws.com", "s3"),
+            ("ec2.us-east-1.amazonaws.com", "ec2"),
+            ("delivery.logs.amazonaws.com", "delivery.logs"),
+            ("RDS.amazonaws.com.cn", "rds"),
+        ] {
+            assert!(matches!(normalise(raw), Label::Service(l) if l == label), "{raw}");
+        }
+        for raw in ["AWS Internal", "amazon internal/2", "aws-internal/3", "internal.amazonaws.com"] {
+            assert!(matches!(normalise(raw), Label::Opaque), "{raw}");
+        }
+        assert!(matches!(normalise("signin.amazonaws.com"), Label::Console));
+    }
+}

@@ -1,0 +1,58 @@
+//! Errors of the output location; each names the path.
+
+use std::io;
+
+/// Why the output location could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// Reading or writing failed.
+    #[error("cannot {action} {path}: {source}{}", hint(source))]
+    Io {
+        /// read, write, list, …
+        action: &'static str,
+        /// Where.
+        path: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A ledger entry that this version does not understand.
+    #[error("ledger entry {path} cannot be understood: {reason}; it was written by another version, or damaged")]
+    BadEntry {
+        /// Where.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file of a table that cannot be read or made.
+    #[error("Parquet file {path}: {reason}")]
+    Parquet {
+        /// Where.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// A table's file lacks a column.
+    #[error("Parquet file of table {table} has no column {column} of the right type")]
+    Column {
+        /// Table.
+        table: &'static str,
+        /// Column.
+        column: &'static str,
+    },
+    /// Another live process has this writer's name.
+    #[error("writer {0} is in use by another process")]
+    Busy(String),
+    /// Another process folds.
+    #[error("another process is folding this output")]
+    FoldBusy,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+            "; free some space and run the same command again: what is committed stays, the rest is done again"
+        }
+        io::ErrorKind::PermissionDenied => "; check the permissions of the output folder",
+        _ => "",
+    }
+}

@@ -1,0 +1,231 @@
+//! A folder as output location: durable by fsync, exclusive by hard link, published by rename.
+
+use std::fs::{self, File, TryLockError};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use super::LakeError;
+use super::storage::{Lock, Storage};
+
+/// A folder.
+#[derive(Debug)]
+pub struct LocalFolder {
+    root: PathBuf,
+    writer: String,
+}
+
+impl LocalFolder {
+    /// Opens a folder for writing, and makes it if need be.
+    ///
+    /// # Errors
+    /// If it cannot be made, or is no folder.
+    pub fn create(root: &Path) -> Result<Self, LakeError> {
+        fs::create_dir_all(root).map_err(|e| error("create", root, e))?;
+        // Unique among processes, now and later; names of files come from it, order does not.
+        let writer = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
+        Ok(Self { root: root.to_owned(), writer })
+    }
+
+    /// Opens a folder that must exist, for reading.
+    ///
+    /// # Errors
+    /// If it does not exist.
+    pub fn existing(root: &Path) -> Result<Self, LakeError> {
+        fs::read_dir(root).map_err(|e| error("open", root, e))?;
+        Self::create(root)
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    fn write_durably(&self, to: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+        let write = || -> io::Result<()> {
+            if let Some(folder) = to.parent() {
+                create_folders_durably(&self.root, folder)?;
+            }
+            let mut file = File::create(to)?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        write().and_then(|()| sync_folder_of(to)).map_err(|e| {
+            let _ = fs::remove_file(to);
+            error("write", to, e)
+        })
+    }
+}
+
+impl Storage for LocalFolder {
+    fn writer(&self) -> &str {
+        &self.writer
+    }
+
+    fn put(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
+        // Beside its final name first: a reader never sees half a file.
+        let scratch = self.at(&format!("_staging/{}/put", self.writer));
+        self.write_durably(&scratch, bytes)?;
+        let to = self.at(path);
+        let rename = || -> io::Result<()> {
+            if let Some(folder) = to.parent() {
+                create_folders_durably(&self.root, folder)?;
+            }
+            fs::rename(&scratch, &to)?;
+            sync_folder_of(&to)
+        };
+        rename().map_err(|e| error("write", &to, e))
+    }
+
+    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError> {
+        let scratch = self.at(&format!("_staging/{}/entry", self.writer));
+        self.write_durably(&scratch, bytes)?;
+        let to = self.at(path);
+        let link = || -> io::Result<bool> {
+            if let Some(folder) = to.parent() {
+                create_folders_durably(&self.root, folder)?;
+            }
+            match fs::hard_link(&scratch, &to) {
+                Ok(()) => sync_folder_of(&to).map(|()| true),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(false),
+                Err(e) => Err(e),
+            }
+        };
+        let created = link().map_err(|e| error("create", &to, e));
+        // The two names are one file: writing the scratch again would change the entry.
+        absent_is_fine(fs::remove_file(&scratch)).map_err(|e| error("remove", &scratch, e))?;
+        created
+    }
+
+    fn publish(&self, staged: &str, path: &str) -> Result<(), LakeError> {
+        let (from, to) = (self.at(staged), self.at(path));
+        let rename = || -> io::Result<()> {
+            if let Some(folder) = to.parent() {
+                create_folders_durably(&self.root, folder)?;
+            }
+            match fs::rename(&from, &to) {
+                Err(e) if e.kind() == ErrorKind::NotFound && to.exists() => Ok(()),
+                other => other,
+            }?;
+            sync_folder_of(&to)
+        };
+        rename().map_err(|e| error("publish", &to, e))
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError> {
+        match fs::read(self.at(path)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(error("read", &self.at(path), e)),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
+        let top = self.at(folder);
+        let mut files = Vec::new();
+        for entry in walkdir::WalkDir::new(&top).sort_by_file_name() {
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    let relative = entry.path().strip_prefix(&self.root).unwrap_or(entry.path());
+                    files.push(relative.to_string_lossy().replace('\\', "/"));
+                }
+                Ok(_) => {}
+                // Gone while listing, or never there.
+                Err(e) if e.io_error().is_some_and(|e| e.kind() == ErrorKind::NotFound) => {}
+                Err(e) => return Err(error("list", &top, e.into())),
+            }
+        }
+        Ok(files)
+    }
+
+    fn remove(&self, path: &str) -> Result<(), LakeError> {
+        absent_is_fine(fs::remove_file(self.at(path))).map_err(|e| error("remove", &self.at(path), e))
+    }
+
+    fn remove_folder(&self, path: &str) -> Result<(), LakeError> {
+        absent_is_fine(fs::remove_dir_all(self.at(path))).map_err(|e| error("remove", &self.at(path), e))
+    }
+
+    fn lock(&self, path: &str) -> Result<Option<Lock>, LakeError> {
+        let at = self.at(path);
+        let open = || -> io::Result<File> {
+            if let Some(folder) = at.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            File::create(&at)
+        };
+        let file = open().map_err(|e| error("lock", &at, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(error("lock", &at, e)),
+        }
+    }
+}
+
+fn error(action: &'static str, path: &Path, source: io::Error) -> LakeError {
+    LakeError::Io { action, path: path.display().to_string(), source }
+}
+
+fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes missing folders one by one, so that each one's name is durable in its parent.
+fn create_folders_durably(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if folder != root
+        && let Some(parent) = folder.parent()
+    {
+        create_folders_durably(root, parent)?;
+    }
+    match fs::create_dir(folder) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }?;
+    sync_folder_of(folder)
+}
+
+/// A new name is durable when the folder that holds it is.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_writers_one_creates_and_locks_exclude() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let open = || LocalFolder::create(folder.path()).expect("folder");
+        let (a, b) = (open(), open());
+        assert!(a.put_if_absent("_ledger/1.json", b"a").expect("writes"));
+        assert!(!b.put_if_absent("_ledger/1.json", b"b").expect("writes"));
+        assert!(a.put_if_absent("_ledger/2.json", b"aa").expect("writes"));
+        assert_eq!(b.get("_ledger/1.json").expect("reads").as_deref(), Some(&b"a"[..]));
+        let lock = a.lock("x/lock").expect("locks");
+        assert!(lock.is_some() && b.lock("x/lock").expect("locks").is_none());
+        drop(lock);
+        assert!(b.lock("x/lock").expect("locks").is_some());
+    }
+
+    #[test]
+    fn publishing_twice_is_publishing_once() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let lake = LocalFolder::create(folder.path()).expect("folder");
+        lake.put("_staging/w/1", b"rows").expect("puts");
+        for _ in 0..2 {
+            lake.publish("_staging/w/1", "usage/date=2026-03-02/a.parquet").expect("publishes");
+        }
+        assert_eq!(lake.list("usage").expect("lists"), ["usage/date=2026-03-02/a.parquet"]);
+        assert!(lake.publish("_staging/w/2", "usage/none").is_err());
+    }
+}

@@ -1,0 +1,208 @@
+//! The output location: tables as data, staged files, the ledger that alone decides what is
+//! committed, and the publisher that alone gives final names.
+
+pub mod batch;
+pub mod error;
+pub mod ledger;
+pub mod local;
+pub mod parquet;
+pub mod read;
+pub mod schema;
+pub mod seen;
+pub mod storage;
+pub mod tables;
+
+use std::sync::Arc;
+
+pub use error::LakeError;
+
+use self::ledger::{Entry, FileEntry, Kind, Ledger};
+use self::seen::SeenWindow;
+use self::storage::{Lock, Storage};
+
+/// An open output location.
+pub struct Lake {
+    storage: Arc<dyn Storage>,
+    ledger: Ledger,
+    writer: String,
+    staged: u64,
+    /// Held while this writer lives: what it has staged is not garbage.
+    _alive: Lock,
+}
+
+impl Lake {
+    /// Opens a location for writing: finishes what killed writers have committed, removes what they
+    /// have not, reads the ledger.
+    ///
+    /// # Errors
+    /// If the location cannot be read or written, or holds a ledger that cannot be understood.
+    pub fn open(storage: Arc<dyn Storage>) -> Result<Self, LakeError> {
+        let writer = storage.writer().to_owned();
+        // One at a time: nobody mistakes a writer that is about to say it lives for a dead one.
+        let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
+        let alive = storage.lock(&alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
+        recover(storage.as_ref(), &writer)?;
+        let ledger = Ledger::open(storage.as_ref())?;
+        Ok(Self { storage, ledger, writer, staged: 0, _alive: alive })
+    }
+
+    /// What is committed.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Where the files lie.
+    #[must_use]
+    pub fn storage(&self) -> &dyn Storage {
+        self.storage.as_ref()
+    }
+
+    /// Takes note of what other writers have committed.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub fn refresh(&mut self) -> Result<(), LakeError> {
+        self.ledger.refresh(self.storage.as_ref())
+    }
+
+    /// The identities of events that were read lately, by whatever process.
+    ///
+    /// # Errors
+    /// If the ledger or a file of identities cannot be read.
+    pub fn seen_window(&self, capacity: usize) -> Result<SeenWindow, LakeError> {
+        seen::load(self.storage.as_ref(), &self.ledger, capacity)
+    }
+
+    /// Writes a file that is not yet part of a table.
+    fn stage(&mut self, table: &'static str, path: String, rows: usize, bytes: &[u8]) -> Result<FileEntry, LakeError> {
+        self.staged += 1;
+        let staged = format!("_staging/{}/{}", self.writer, self.staged);
+        self.storage.put(&staged, bytes)?;
+        Ok(FileEntry { table: table.to_owned(), path, staged, rows: rows as u64, bytes: bytes.len() as u64 })
+    }
+
+    /// A name for the files of one commit, that no other writer or commit uses.
+    fn commit_name(&self) -> String {
+        format!("{}-{:06}", self.writer, self.staged)
+    }
+
+    /// Tries to commit at the next sequence; `None` if another writer took it.
+    fn commit(&mut self, mut entry: Entry) -> Result<Option<Entry>, LakeError> {
+        entry.sequence = self.ledger.next_sequence();
+        entry.writer.clone_from(&self.writer);
+        if !ledger::append(self.storage.as_ref(), &entry)? {
+            return Ok(None);
+        }
+        publish(self.storage.as_ref(), &entry)?;
+        self.ledger.note(&entry);
+        self.ledger.checkpoint_now_and_then(self.storage.as_ref())?;
+        Ok(Some(entry))
+    }
+
+    /// Removes staged files that came to nothing.
+    fn discard(&self, files: &[FileEntry]) -> Result<(), LakeError> {
+        files.iter().try_for_each(|file| self.storage.remove(&file.staged))
+    }
+
+    /// Commits the snapshots and findings of a fold; `findings` by date.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn commit_fold(&mut self, fold: FoldFiles) -> Result<(), LakeError> {
+        let mut files = Vec::new();
+        for (table, path, rows, bytes) in fold.files {
+            files.push(self.stage(table, path, rows, &bytes)?);
+        }
+        let new: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+        let replaced = self.ledger.fold_files().iter().filter(|old| !new.contains(&old.as_str())).cloned().collect();
+        loop {
+            let entry = Entry {
+                kind: Kind::Fold,
+                files: files.clone(),
+                removes: Vec::clone(&replaced),
+                folded_through: Some(fold.through),
+                settings: fold.settings.clone(),
+                ..Entry::default()
+            };
+            if self.commit(entry)?.is_some() {
+                return Ok(());
+            }
+            self.refresh()?;
+        }
+    }
+
+    /// The right to fold; `None` while another process has it.
+    ///
+    /// # Errors
+    /// If the location cannot be written.
+    pub fn fold_lock(&self) -> Result<Option<Lock>, LakeError> {
+        self.storage.lock("_ledger/fold.lock")
+    }
+}
+
+impl Drop for Lake {
+    fn drop(&mut self) {
+        // Best effort: whoever opens the location next does the same.
+        let _ = self.storage.remove_folder(&format!("_staging/{}", self.writer));
+    }
+}
+
+/// What a fold wrote: table, final path, rows, content.
+pub struct FoldFiles {
+    /// The files.
+    pub files: Vec<(&'static str, String, usize, Vec<u8>)>,
+    /// The last sequence that it has seen.
+    pub through: u64,
+    /// Identity of the settings that it ran with.
+    pub settings: String,
+}
+
+/// Takes a lock that is never held for long.
+fn wait_for(storage: &dyn Storage, path: &str) -> Result<Lock, LakeError> {
+    const TRIES: u32 = 1_200;
+    for _ in 0..TRIES {
+        if let Some(lock) = storage.lock(path)? {
+            return Ok(lock);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    Err(LakeError::Busy(path.to_owned()))
+}
+
+fn alive_path(writer: &str) -> String {
+    format!("_staging/{writer}/alive")
+}
+
+/// Gives the files of a committed entry their final names. Doing it again does nothing.
+fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
+    for file in &entry.files {
+        storage.publish(&file.staged, &file.path)?;
+    }
+    entry.removes.iter().try_for_each(|path| storage.remove(path))
+}
+
+/// Finishes the commits of writers that died, and clears what they left.
+fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
+    let staging = storage.list("_staging")?;
+    let mut writers: Vec<&str> = staging.iter().filter_map(|path| path.split('/').nth(1)).collect();
+    writers.dedup();
+    for writer in writers.into_iter().filter(|writer| *writer != me) {
+        // A lock that can be had is held by nobody.
+        let Some(_dead) = storage.lock(&alive_path(writer))? else { continue };
+        let mine = format!("_staging/{writer}/");
+        if staging.iter().any(|path| path.starts_with(&mine) && !path.ends_with("/alive")) {
+            for entry in ledger::all(storage)?.iter().filter(|entry| entry.writer == writer) {
+                // An old entry's files may have been compacted or folded away since: only what is
+                // still staged is still to be published.
+                let staged = entry.files.iter().filter(|file| staging.contains(&file.staged));
+                let unpublished: Vec<FileEntry> = staged.cloned().collect();
+                if !unpublished.is_empty() {
+                    publish(storage, &Entry { files: unpublished, ..entry.clone() })?;
+                }
+            }
+        }
+        storage.remove_folder(&format!("_staging/{writer}"))?;
+    }
+    Ok(())
+}

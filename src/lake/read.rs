@@ -1,0 +1,243 @@
+//! Reads committed tables back: usage for the fold, and any table for commands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, BooleanArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+
+use serde_json::{Map, Value};
+
+use super::LakeError;
+use super::schema::{Description, Table, Type, describe};
+use super::storage::Storage;
+use crate::model::time::Seconds;
+
+/// Rows of one file of a table. Text stays in dictionaries: a value that recurs is held once.
+pub struct Rows {
+    table: &'static str,
+    batches: Vec<RecordBatch>,
+}
+
+/// The Parquet files of a table, by date where it is partitioned.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn files<T: Table>(storage: &dyn Storage) -> Result<BTreeMap<String, Vec<String>>, LakeError> {
+    let mut by_date: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for path in storage.list(T::NAME)?.into_iter().filter(|path| path.ends_with(".parquet")) {
+        let date = path.split('/').find_map(|part| part.strip_prefix("date=")).unwrap_or_default().to_owned();
+        by_date.entry(date).or_default().push(path);
+    }
+    Ok(by_date)
+}
+
+/// Reads a file of table `T`; `None` if it is gone.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn rows<T: Table>(storage: &dyn Storage, path: &str) -> Result<Option<Rows>, LakeError> {
+    let Some(content) = storage.get(path)? else { return Ok(None) };
+    let fail = |reason: String| LakeError::Parquet { path: path.to_owned(), reason };
+    let content = Bytes::from(content);
+    let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| fail(e.to_string()))?;
+    let options = ArrowReaderOptions::new().with_schema(with_dictionaries(metadata.schema()));
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
+        .and_then(|builder| builder.with_batch_size(65_536).build())
+        .map_err(|e| fail(e.to_string()))?;
+    let batches = reader.collect::<Result<_, _>>().map_err(|e| fail(e.to_string()))?;
+    Ok(Some(Rows { table: T::NAME, batches }))
+}
+
+fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
+    let fields: Vec<_> = schema
+        .fields()
+        .iter()
+        .map(|field| match field.data_type() {
+            DataType::Utf8 => {
+                let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                Arc::new(Field::new(field.name(), dictionary, field.is_nullable()))
+            }
+            _ => Arc::clone(field),
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+impl Rows {
+    /// The batches of the file.
+    pub fn batches(&self) -> impl Iterator<Item = Batch<'_>> {
+        self.batches.iter().map(|batch| Batch { table: self.table, batch })
+    }
+}
+
+/// Some rows of a file, column by column.
+#[derive(Clone, Copy)]
+pub struct Batch<'b> {
+    table: &'static str,
+    batch: &'b RecordBatch,
+}
+
+impl<'b> Batch<'b> {
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn column(&self, name: &'static str) -> Result<&'b dyn Array, LakeError> {
+        let found = self.batch.column_by_name(name).map(AsRef::as_ref);
+        found.ok_or(LakeError::Column { table: self.table, column: name })
+    }
+
+    /// A column of text.
+    ///
+    /// # Errors
+    /// If there is none of this name and type.
+    pub fn text(&self, name: &'static str) -> Result<Text<'b>, LakeError> {
+        let wrong = LakeError::Column { table: self.table, column: name };
+        let column = self.column(name)?.as_dictionary_opt::<Int32Type>().ok_or(wrong)?;
+        Ok(Text { values: column.values().as_string(), column })
+    }
+
+    /// A column of integers.
+    ///
+    /// # Errors
+    /// If there is none of this name and type.
+    pub fn integers(&self, name: &'static str) -> Result<&'b Int64Array, LakeError> {
+        let wrong = LakeError::Column { table: self.table, column: name };
+        self.column(name)?.as_primitive_opt::<Int64Type>().ok_or(wrong)
+    }
+
+    /// A column of booleans.
+    ///
+    /// # Errors
+    /// If there is none of this name and type.
+    pub fn booleans(&self, name: &'static str) -> Result<&'b BooleanArray, LakeError> {
+        let wrong = LakeError::Column { table: self.table, column: name };
+        self.column(name)?.as_boolean_opt().ok_or(wrong)
+    }
+
+    /// A column of times.
+    ///
+    /// # Errors
+    /// If there is none of this name and type.
+    pub fn times(&self, name: &'static str) -> Result<Times<'b>, LakeError> {
+        let wrong = LakeError::Column { table: self.table, column: name };
+        self.column(name)?.as_primitive_opt::<TimestampMillisecondType>().map(Times).ok_or(wrong)
+    }
+
+    /// A column of lists of text.
+    ///
+    /// # Errors
+    /// If there is none of this name and type.
+    pub fn lists(&self, name: &'static str) -> Result<Lists<'b>, LakeError> {
+        let wrong = LakeError::Column { table: self.table, column: name };
+        self.column(name)?.as_list_opt::<i32>().map(Lists).ok_or(wrong)
+    }
+}
+
+/// A column of text; null is empty.
+#[derive(Clone, Copy)]
+pub struct Text<'b> {
+    column: &'b DictionaryArray<Int32Type>,
+    values: &'b StringArray,
+}
+
+impl<'b> Text<'b> {
+    /// The text in a row.
+    #[must_use]
+    pub fn at(&self, row: usize) -> &'b str {
+        match self.column.key(row) {
+            Some(key) if self.values.is_valid(key) => self.values.value(key),
+            _ => "",
+        }
+    }
+}
+
+/// A column of times.
+#[derive(Clone, Copy)]
+pub struct Times<'b>(&'b TimestampMillisecondArray);
+
+impl Times<'_> {
+    /// The time in a row.
+    #[must_use]
+    pub fn at(&self, row: usize) -> Option<Seconds> {
+        self.0.is_valid(row).then(|| Seconds(self.0.value(row).div_euclid(1_000)))
+    }
+}
+
+/// A column of lists of text.
+#[derive(Clone, Copy)]
+pub struct Lists<'b>(&'b ListArray);
+
+impl Lists<'_> {
+    /// The list in a row.
+    #[must_use]
+    pub fn at(&self, row: usize) -> Vec<String> {
+        if self.0.is_null(row) {
+            return Vec::new();
+        }
+        let items = self.0.value(row);
+        items.as_string_opt::<i32>().map(|items| items.iter().flatten().map(str::to_owned).collect()).unwrap_or_default()
+    }
+}
+
+impl Batch<'_> {
+    /// A row with all columns of its table, as JSON: times in RFC 3339, nulls left out.
+    ///
+    /// # Errors
+    /// If a column is missing.
+    pub fn record(&self, table: &Description, row: usize) -> Result<Map<String, Value>, LakeError> {
+        let mut record = Map::new();
+        for (name, kind, _) in &table.columns {
+            let value = match kind {
+                Type::Text => Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from),
+                Type::Integer => {
+                    let column = self.integers(name)?;
+                    column.is_valid(row).then(|| Value::from(column.value(row)))
+                }
+                Type::Boolean => {
+                    let column = self.booleans(name)?;
+                    column.is_valid(row).then(|| Value::from(column.value(row)))
+                }
+                Type::Timestamp => self.times(name)?.at(row).map(|time| Value::from(time.rfc3339())),
+                Type::TextList => Some(Value::from(self.lists(name)?.at(row))),
+                Type::Bytes => None,
+            };
+            record.extend(value.map(|value| ((*name).to_owned(), value)));
+        }
+        Ok(record)
+    }
+}
+
+/// Reads all rows of a table that `keep` wants, as JSON.
+///
+/// # Errors
+/// If a file cannot be read.
+pub fn records<T: Table>(
+    storage: &dyn Storage,
+    mut keep: impl FnMut(&Map<String, Value>) -> bool,
+) -> Result<Vec<Map<String, Value>>, LakeError> {
+    let table = describe::<T>();
+    let mut records = Vec::new();
+    for file in files::<T>(storage)?.values().flatten() {
+        let Some(rows) = rows::<T>(storage, file)? else { continue };
+        for batch in rows.batches() {
+            for row in 0..batch.len() {
+                records.extend(Some(batch.record(&table, row)?).filter(|record| keep(record)));
+            }
+        }
+    }
+    Ok(records)
+}

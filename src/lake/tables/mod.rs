@@ -1,0 +1,40 @@
+//! The tables, one file each, and all of them for the documentation.
+
+pub mod findings;
+pub mod key_changes;
+pub mod key_use;
+pub mod keys;
+pub mod objects;
+pub mod rejects;
+pub mod usage;
+
+use super::schema::{Description, describe};
+
+/// All tables, in the order of the documentation.
+#[must_use]
+pub fn all() -> [Description; 7] {
+    [
+        describe::<findings::Findings>(),
+        describe::<usage::Usage>(),
+        describe::<key_changes::KeyChanges>(),
+        describe::<keys::Keys>(),
+        describe::<key_use::KeyUses>(),
+        describe::<objects::Objects>(),
+        describe::<rejects::Rejects>(),
+    ]
+}
+
+/// A column in one line: name, type, meaning, value.
+macro_rules! columns {
+    ($row:ident; $($name:ident: $kind:ident = $value:expr, $doc:literal;)*) => {
+        &[$(
+            $crate::lake::schema::Column {
+                name: stringify!($name),
+                kind: $crate::lake::schema::Type::$kind,
+                doc: $doc,
+                value: |$row| $crate::lake::schema::Cell::$kind($value),
+            },
+        )*]
+    };
+}
+use columns;

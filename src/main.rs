@@ -1,0 +1,31 @@
+//! Parses the command line, runs the command, turns its end into an exit code: 0 success,
+//! 1 failure, 2 wrong usage.
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use keytrail::cli::Cli;
+use keytrail::commands::{self, Verdict};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::new(io::stdout().lock());
+    let ended = commands::run(cli, &mut out).and_then(|verdict| Ok(out.flush().map(|()| verdict)?));
+    match ended {
+        Ok(Verdict::Good) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::FAILURE,
+        // Whoever read our output has seen enough of it.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let text = keytrail::report::escape::terminal(&format!("{error:#}"));
+            // Standard error is the last place there is.
+            let _ = writeln!(io::stderr(), "keytrail: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe))
+}

@@ -1,0 +1,120 @@
+//! Amazon Resource Names, taken apart without copying.
+
+/// `arn:partition:service:region:account:resource`, each part as written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: &'a str,
+    /// `kms`, `s3`, …
+    pub service: &'a str,
+    /// Empty for global resources and S3.
+    pub region: &'a str,
+    /// Twelve digits, or empty (S3), or a word (`aws` in managed policies).
+    pub account: &'a str,
+    /// Everything after the fifth colon.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Takes `text` apart; `None` when it has fewer than six fields or no `arn:aws…` start.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let rest = text.strip_prefix("arn:")?;
+        let mut parts = rest.splitn(5, ':');
+        let arn = Self {
+            partition: parts.next()?,
+            service: parts.next()?,
+            region: parts.next()?,
+            account: parts.next()?,
+            resource: parts.next()?,
+        };
+        arn.partition.starts_with("aws").then_some(arn)
+    }
+
+    /// The key id, if this names a KMS key (`key/…`) in one account and Region.
+    #[must_use]
+    pub fn kms_key_id(&self) -> Option<&'a str> {
+        let id = self.kms_resource()?.strip_prefix("key/")?;
+        is_key_id(id).then_some(id)
+    }
+
+    /// The alias name with its `alias/`, if this names a KMS alias.
+    #[must_use]
+    pub fn kms_alias(&self) -> Option<&'a str> {
+        self.kms_resource().filter(|resource| is_alias_name(resource))
+    }
+
+    fn kms_resource(&self) -> Option<&'a str> {
+        (self.service == "kms" && is_account_id(self.account) && !self.region.is_empty())
+            .then_some(self.resource)
+    }
+}
+
+/// Whether `text` is the ARN of a KMS key.
+#[must_use]
+pub fn is_key_arn(text: &str) -> bool {
+    Arn::parse(text).is_some_and(|arn| arn.kms_key_id().is_some())
+}
+
+/// The account that owns the KMS key or alias with this ARN.
+#[must_use]
+pub fn owner_account(kms_arn: &str) -> Option<&str> {
+    Arn::parse(kms_arn).filter(|arn| arn.service == "kms").map(|arn| arn.account)
+}
+
+/// Twelve digits.
+#[must_use]
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `alias/…` with the characters that KMS allows.
+#[must_use]
+pub fn is_alias_name(text: &str) -> bool {
+    text.strip_prefix("alias/").is_some_and(|name| {
+        (1..=250).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b))
+    })
+}
+
+/// Whether an alias name belongs to an AWS-managed key: the prefix is reserved by AWS.
+#[must_use]
+pub fn is_aws_managed_alias(alias: &str) -> bool {
+    alias.starts_with("alias/aws/")
+}
+
+/// A UUID, or `mrk-` and 32 hex digits (a multi-Region key).
+#[must_use]
+pub fn is_key_id(text: &str) -> bool {
+    if let Some(hex) = text.strip_prefix("mrk-") {
+        return hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+    }
+    is_uuid(text)
+}
+
+/// Eight, four, four, four and twelve hex digits with hyphens between.
+#[must_use]
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_and_alias_arns_are_told_apart() {
+        let key = Arn::parse("arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab");
+        assert_eq!(key.and_then(|a| a.kms_key_id()), Some("mrk-1234abcd12ab34cd56ef1234567890ab"));
+        let alias = Arn::parse("arn:aws:kms:us-east-1:111122223333:alias/aws/s3");
+        assert_eq!(alias.and_then(|a| a.kms_alias()), Some("alias/aws/s3"));
+        assert_eq!(alias.and_then(|a| a.kms_key_id()), None);
+        assert!(!is_key_arn("arn:aws:kms:us-east-1:111122223333:key/*"));
+        assert!(Arn::parse("arn:aws:s3:::b").is_some());
+        assert!(Arn::parse("urn:aws:s3:::b").is_none());
+    }
+}

@@ -1,0 +1,80 @@
+//! What the fold remembers for the usage rules: which accounts are ours, whose keys are whose, and
+//! when somebody was first seen with a key of another account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::arn::{is_aws_managed_alias, owner_account};
+use super::usage_row::UsageRow;
+
+/// The memory of a fold. Usage is shown to it day by day, in order.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Accounts that count as ours.
+    pub own: BTreeSet<String>,
+    /// Accounts in whose trails records were found.
+    pub trails: BTreeSet<String>,
+    aliases: BTreeMap<String, String>,
+    first_days: BTreeMap<(String, String), i64>,
+}
+
+impl History {
+    /// Starts with what is known before any usage is seen.
+    #[must_use]
+    pub fn new(own: BTreeSet<String>, trails: BTreeSet<String>) -> Self {
+        Self { own, trails, ..Self::default() }
+    }
+
+    /// Learns that an alias was seen together with a key. An AWS-managed alias outweighs others: it
+    /// never moves.
+    pub fn learn_alias(&mut self, key_arn: &str, alias: &str) {
+        let known = self.aliases.get(key_arn);
+        if known.is_none_or(|known| !is_aws_managed_alias(known)) {
+            self.aliases.insert(key_arn.to_owned(), alias.to_owned());
+        }
+    }
+
+    /// An alias of the key, if one was ever seen.
+    #[must_use]
+    pub fn alias(&self, key_arn: &str) -> Option<&str> {
+        self.aliases.get(key_arn).map(String::as_str)
+    }
+
+    /// The `alias/aws/…` of an AWS-managed key.
+    #[must_use]
+    pub fn aws_managed_alias(&self, key_arn: &str) -> Option<&str> {
+        self.alias(key_arn).filter(|alias| is_aws_managed_alias(alias))
+    }
+
+    /// Whether a row is the copy that counts: a call across accounts counts in the owner's trail, or
+    /// in the caller's where the owner has none here.
+    #[must_use]
+    pub fn counts_once(&self, row: &UsageRow<'_>) -> bool {
+        row.side != "caller" || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
+    }
+
+    /// How the caller's account stands to the key owner's.
+    #[must_use]
+    pub fn relation(&self, row: &UsageRow<'_>) -> &'static str {
+        let caller = row.principal_account_id;
+        let Some(owner) = owner_account(row.key_arn) else { return "unknown" };
+        match (self.own.contains(caller), self.own.contains(owner)) {
+            // A service in its own name has no account: it is the key owner's own business.
+            _ if caller.is_empty() || caller == owner || row.side == "local" => "same",
+            (true, true) => "internal",
+            (false, true) => "inbound",
+            (true, false) => "outbound",
+            (false, false) => "foreign",
+        }
+    }
+
+    /// Notes that `who` (an account or a principal) used a key on `day`, unless known earlier.
+    pub fn note_use(&mut self, key_arn: &str, who: &str, day: i64) {
+        self.first_days.entry((key_arn.to_owned(), who.to_owned())).or_insert(day);
+    }
+
+    /// Whether `day` is the first on which `who` used the key.
+    #[must_use]
+    pub fn is_first_day(&self, key_arn: &str, who: &str, day: i64) -> bool {
+        self.first_days.get(&(key_arn.to_owned(), who.to_owned())).is_none_or(|first| *first == day)
+    }
+}

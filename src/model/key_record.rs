@@ -1,0 +1,97 @@
+//! A KMS key as the logs tell of it: the fold's snapshot.
+
+use super::time::Seconds;
+
+/// One row of `keys`. Empty text and `None` mean: not known from the logs, never guessed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyRecord {
+    /// ARN of the key.
+    pub key_arn: String,
+    /// `aws`, `customer` or `unknown`.
+    pub manager: &'static str,
+    /// What that rests on.
+    pub manager_evidence: &'static str,
+    /// State as KMS names states.
+    pub state: String,
+    /// The event that shows the state.
+    pub state_evidence: String,
+    /// Since when, or as of when.
+    pub state_time: Option<Seconds>,
+    /// When a scheduled deletion is due.
+    pub deletion_time: Option<Seconds>,
+    /// When imported material expires.
+    pub valid_to: Option<Seconds>,
+    /// `on`, `off`, `not_applicable`, or empty.
+    pub rotation: &'static str,
+    /// Days between automatic rotations.
+    pub rotation_period_days: Option<i64>,
+    /// Last rotation seen.
+    pub last_rotation_time: Option<Seconds>,
+    /// `origin`.
+    pub origin: String,
+    /// `keySpec`.
+    pub key_spec: String,
+    /// `keyUsage`.
+    pub key_usage: String,
+    /// `multiRegion`.
+    pub multi_region: Option<bool>,
+    /// Aliases, sorted.
+    pub aliases: Vec<String>,
+    /// Tags as a JSON object.
+    pub tags: String,
+    /// Facts of the last policy seen, as a JSON object.
+    pub policy: String,
+    /// When that policy was set.
+    pub policy_time: Option<Seconds>,
+    /// Open grants seen: `grant id → grantee`, sorted.
+    pub grants: Vec<String>,
+    /// Principals that administered the key, sorted.
+    pub admins: Vec<String>,
+    /// When the key was made.
+    pub created_time: Option<Seconds>,
+    /// By whom.
+    pub created_by: String,
+    /// First use of its material.
+    pub first_use_time: Option<Seconds>,
+    /// Last use of its material.
+    pub last_use_time: Option<Seconds>,
+    /// By whom.
+    pub last_use_by: String,
+    /// Requests that used its material, a call counted once.
+    pub requests: i64,
+    /// Last administrative act.
+    pub last_change: String,
+    /// Its time.
+    pub last_change_time: Option<Seconds>,
+    /// By whom.
+    pub last_change_by: String,
+}
+
+/// One row of `key_use`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyUse {
+    /// ARN of the key, or what the request named.
+    pub key_arn: String,
+    /// Principal (role, not session).
+    pub principal_arn: String,
+    /// Account of the principal.
+    pub principal_account_id: String,
+    /// Service in between.
+    pub via_service: String,
+    /// `eventSource`.
+    pub event_source: String,
+    /// Class of the operations.
+    pub operation_class: String,
+    /// Normalised encryption context.
+    pub context_pattern: String,
+    /// `same`, `internal`, `inbound`, `outbound` or `unknown`.
+    pub relation: &'static str,
+    /// First request.
+    pub first_time: Seconds,
+    /// Last request.
+    pub last_time: Seconds,
+    /// Requests, failures included.
+    pub requests: i64,
+    /// Requests that failed.
+    pub errors: i64,
+}

@@ -1,0 +1,17 @@
+//! Plain data that every stage shares: one noun a file, no I/O, no policy.
+
+pub mod arn;
+pub mod event;
+pub mod finding;
+pub mod json;
+
+pub mod key_change;
+pub mod key_record;
+pub mod history;
+pub mod object;
+pub mod severity;
+pub mod strings;
+pub mod time;
+pub mod usage;
+pub mod usage_row;
+pub mod r#yield;

@@ -1,0 +1,86 @@
+//! Everything drawn from one object: all of it is committed, or nothing.
+
+use super::finding::Finding;
+use super::key_change::KeyChange;
+use super::object::{ObjectRef, ObjectStatus, RecordCounts};
+use super::usage::UsageCounts;
+
+/// What one object came to.
+#[derive(Debug)]
+pub struct Yield {
+    /// The object.
+    pub object: ObjectRef,
+    /// What became of it.
+    pub status: ObjectStatus,
+    /// Why it was skipped or failed; empty if done.
+    pub reason: String,
+    /// Its records by outcome.
+    pub records: RecordCounts,
+    /// Bytes of JSON after decompression.
+    pub json_bytes: u64,
+    /// Findings of event rules.
+    pub findings: Vec<Finding>,
+    /// Counted requests.
+    pub usage: UsageCounts,
+    /// Acts on keys, and facts learned.
+    pub key_changes: Vec<KeyChange>,
+    /// Records that could not be read.
+    pub rejects: Vec<Reject>,
+    /// Identity of every analysed record, to notice a second delivery.
+    pub seen: Vec<SeenEvent>,
+}
+
+impl Yield {
+    /// An object that came to nothing, and why.
+    #[must_use]
+    pub fn without_records(object: ObjectRef, status: ObjectStatus, reason: String) -> Self {
+        Self {
+            object,
+            status,
+            reason,
+            records: RecordCounts::default(),
+            json_bytes: 0,
+            findings: Vec::new(),
+            usage: UsageCounts::default(),
+            key_changes: Vec::new(),
+            rejects: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Bytes held, nearly: what an open batch costs.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let rejects: usize = self.rejects.iter().map(|r| r.raw.len() + 96).sum();
+        self.usage.bytes()
+            + (self.findings.len() + self.key_changes.len()) * 1_500
+            + self.seen.len() * size_of::<SeenEvent>()
+            + rejects
+            + 512
+    }
+}
+
+/// A record that could not be read, as it stood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// Why.
+    pub reason: String,
+    /// Offset of its first byte in the decompressed object.
+    pub offset: u64,
+    /// Its bytes; at most [`Reject::MAX_RAW`] of them.
+    pub raw: Vec<u8>,
+}
+
+impl Reject {
+    /// CloudTrail records end at 256 KB; what is longer is cut.
+    pub const MAX_RAW: usize = 256 * 1024;
+}
+
+/// An analysed record: a hash of its `eventID` and `recipientAccountId`, and its hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeenEvent {
+    /// 64 bits of identity.
+    pub id: u64,
+    /// Hours since 1970.
+    pub hour: u32,
+}

@@ -1,0 +1,23 @@
+//! Log content is chosen by others: nothing of it may move a cursor, colour a line or fake one.
+
+/// Text with control characters, line separators and direction marks made visible.
+#[must_use]
+pub fn terminal(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        out
+    })
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_moves_the_cursor() {
+        assert_eq!(super::terminal("a\u{1b}[2Jb\r\nc\u{202e}d é"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d é");
+    }
+}

@@ -1,0 +1,7 @@
+//! What people see: text that survives a pipe, JSON and CSV for machines, all of it escaped.
+
+pub mod csv;
+pub mod escape;
+pub mod markdown;
+pub mod summary;
+pub mod table;

@@ -1,0 +1,133 @@
+//! The acts on keys that are worth a finding by themselves (DOMAIN E.1): one row an act.
+
+use super::check;
+use crate::model::severity::Severity::{self, Critical, High, Info, Low, Medium};
+use crate::rules::{Check, Events, Rule};
+
+macro_rules! act {
+    ($event:literal, $id:literal, $severity:ident, [$($mitre:literal),*], $title:literal, $page:expr $(,)?) => {
+        Rule {
+            id: $id,
+            family: "critical-action",
+            title: $title,
+            severity: $severity,
+            mitre: &[$($mitre),*],
+            page: $page,
+            check: Check::Event { events: Events::Kms(&[$event]), check },
+        }
+    };
+}
+
+/// Acts by rule id. The severity is the base; `severity` tells what moves it.
+#[rustfmt::skip]
+pub const RULES: &[Rule] = &[
+    act!("CancelKeyDeletion", "cancel-key-deletion", Medium, [],
+        "Scheduled KMS key deletion cancelled", include_str!("cancel_key_deletion.md")),
+    act!("ConnectCustomKeyStore", "connect-custom-key-store", Low, [],
+        "Custom key store connected", include_str!("connect_custom_key_store.md")),
+    act!("CreateAlias", "create-alias", Low, [],
+        "KMS alias created", include_str!("create_alias.md")),
+    act!("CreateCustomKeyStore", "create-custom-key-store", High, ["T1486"],
+        "Custom key store created", include_str!("create_custom_key_store.md")),
+    act!("CreateGrant", "create-grant", Low, ["T1098"],
+        "KMS grant created", include_str!("create_grant.md")),
+    act!("CreateKey", "create-key", Low, ["T1486"],
+        "KMS key created", include_str!("create_key.md")),
+    act!("DeleteAlias", "delete-alias", High, ["T1489"],
+        "KMS alias deleted", include_str!("delete_alias.md")),
+    act!("DeleteCustomKeyStore", "delete-custom-key-store", High, ["T1485"],
+        "Custom key store deleted", include_str!("delete_custom_key_store.md")),
+    act!("DeleteExpiredKeyMaterial", "delete-expired-key-material", High, ["T1485"],
+        "Imported key material expired", include_str!("delete_expired_key_material.md")),
+    act!("DeleteImportedKeyMaterial", "delete-imported-key-material", Critical, ["T1485", "T1490"],
+        "Imported key material deleted", include_str!("delete_imported_key_material.md")),
+    act!("DeleteKey", "delete-key", Critical, ["T1485"],
+        "KMS key deleted for good", include_str!("delete_key.md")),
+    act!("DisableKey", "disable-key", High, ["T1489", "T1486"],
+        "KMS key disabled", include_str!("disable_key.md")),
+    act!("DisableKeyRotation", "disable-key-rotation", Medium, ["T1562.001"],
+        "Automatic rotation of a KMS key switched off", include_str!("disable_key_rotation.md")),
+    act!("DisconnectCustomKeyStore", "disconnect-custom-key-store", High, ["T1489"],
+        "Custom key store disconnected", include_str!("disconnect_custom_key_store.md")),
+    act!("EnableKey", "enable-key", Low, [],
+        "KMS key enabled", include_str!("enable_key.md")),
+    act!("EnableKeyRotation", "enable-key-rotation", Info, [],
+        "KMS key rotation set to a long period", include_str!("enable_key_rotation.md")),
+    act!("GetParametersForImport", "get-parameters-for-import", Low, ["T1486"],
+        "Import of key material prepared", include_str!("get_parameters_for_import.md")),
+    act!("ImportKeyMaterial", "import-key-material", Medium, ["T1486"],
+        "Key material imported into a KMS key", include_str!("import_key_material.md")),
+    act!("PutKeyPolicy", "put-key-policy", High, ["T1098", "T1486"],
+        "KMS key policy replaced", include_str!("put_key_policy.md")),
+    act!("ReplicateKey", "replicate-key", Medium, ["T1578"],
+        "Multi-Region KMS key replicated", include_str!("replicate_key.md")),
+    act!("RevokeGrant", "revoke-grant", Medium, ["T1531"],
+        "KMS grant revoked", include_str!("revoke_grant.md")),
+    act!("ScheduleKeyDeletion", "schedule-key-deletion", Critical, ["T1485", "T1490"],
+        "KMS key scheduled for deletion", include_str!("schedule_key_deletion.md")),
+    act!("TagResource", "tag-resource", Low, ["T1098"],
+        "Tags of a KMS key changed", include_str!("tag_resource.md")),
+    act!("UntagResource", "untag-resource", Low, ["T1098"],
+        "Tags of a KMS key removed", include_str!("untag_resource.md")),
+    act!("UpdateAlias", "update-alias", High, ["T1565.001", "T1486"],
+        "KMS alias points to another key", include_str!("update_alias.md")),
+    act!("UpdateCustomKeyStore", "update-custom-key-store", High, ["T1098", "T1557"],
+        "Custom key store settings changed", include_str!("update_custom_key_store.md")),
+    act!("UpdatePrimaryRegion", "update-primary-region", Medium, ["T1578"],
+        "Primary Region of a multi-Region KMS key changed", include_str!("update_primary_region.md")),
+];
+
+/// An act in words: after the actor's name, and after "tried to".
+pub(super) fn words(event_name: &str) -> (&'static str, &'static str) {
+    WORDS.iter().find(|(name, ..)| *name == event_name).map_or(("changed", "change"), |(_, done, tried)| (done, tried))
+}
+
+#[rustfmt::skip]
+const WORDS: &[(&str, &str, &str)] = &[
+    ("CancelKeyDeletion", "cancelled the deletion of", "cancel the deletion of"),
+    ("ConnectCustomKeyStore", "connected", "connect"),
+    ("CreateAlias", "created an alias for", "create an alias for"),
+    ("CreateCustomKeyStore", "created", "create"),
+    ("CreateGrant", "granted use of", "grant use of"),
+    ("CreateKey", "created", "create"),
+    ("DeleteAlias", "deleted", "delete"),
+    ("DeleteCustomKeyStore", "deleted", "delete"),
+    ("DeleteExpiredKeyMaterial", "removed the expired material of", "remove the expired material of"),
+    ("DeleteImportedKeyMaterial", "deleted the imported material of", "delete the imported material of"),
+    ("DeleteKey", "deleted for good", "delete for good"),
+    ("DisableKey", "disabled", "disable"),
+    ("DisableKeyRotation", "switched off automatic rotation of", "switch off automatic rotation of"),
+    ("DisconnectCustomKeyStore", "disconnected", "disconnect"),
+    ("EnableKey", "enabled", "enable"),
+    ("EnableKeyRotation", "set a long rotation period for", "set a long rotation period for"),
+    ("GetParametersForImport", "fetched import parameters for", "fetch import parameters for"),
+    ("ImportKeyMaterial", "imported material into", "import material into"),
+    ("PutKeyPolicy", "replaced the policy of", "replace the policy of"),
+    ("ReplicateKey", "replicated", "replicate"),
+    ("RevokeGrant", "revoked a grant on", "revoke a grant on"),
+    ("ScheduleKeyDeletion", "scheduled the deletion of", "schedule the deletion of"),
+    ("TagResource", "changed tags of", "change tags of"),
+    ("UntagResource", "removed tags of", "remove tags of"),
+    ("UpdateAlias", "pointed an alias at", "point an alias at"),
+    ("UpdateCustomKeyStore", "changed the settings of", "change the settings of"),
+    ("UpdatePrimaryRegion", "changed the primary Region of", "change the primary Region of"),
+];
+
+/// Acts on which a fresh second factor is asked for (DOMAIN A.11).
+pub(super) const MFA_CRITICAL: &[&str] = &[
+    "CreateGrant",
+    "DeleteAlias",
+    "DeleteCustomKeyStore",
+    "DeleteImportedKeyMaterial",
+    "DisableKey",
+    "DisableKeyRotation",
+    "ImportKeyMaterial",
+    "PutKeyPolicy",
+    "ScheduleKeyDeletion",
+    "UpdateAlias",
+    "UpdateCustomKeyStore",
+    "UpdatePrimaryRegion",
+];
+
+/// The base severity of a rule's act decides what a failed attempt is worth.
+pub(super) const ATTEMPT_MATTERS_FROM: Severity = High;

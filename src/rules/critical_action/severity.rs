@@ -1,0 +1,198 @@
+//! How bad an act is: the algorithm of DOMAIN E.2, as far as one record tells.
+
+use serde_json::Value;
+
+use super::acts::{ATTEMPT_MATTERS_FROM, MFA_CRITICAL};
+use crate::kms::call::Call;
+use crate::kms::failure::Ending;
+use crate::kms::grant::Grant;
+use crate::kms::mfa::Mfa;
+use crate::kms::policy::PolicyFacts;
+use crate::kms::principal::PrincipalKind;
+use crate::model::severity::Severity;
+use crate::model::time::Seconds;
+use crate::rules::settings::Settings;
+
+/// A severity, and what led to it.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) severity: Severity,
+    /// Short words for machines.
+    pub(super) tags: Vec<&'static str>,
+    /// Half-sentences for the message.
+    pub(super) notes: Vec<String>,
+    /// Facts for the evidence.
+    pub(super) facts: Vec<(&'static str, Value)>,
+}
+
+/// Judges a call whose act has the severity `base` in the table.
+pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Verdict {
+    let mut verdict = Verdict { severity: base, tags: Vec::new(), notes: Vec::new(), facts: Vec::new() };
+    match call.ending {
+        Ending::Succeeded => {}
+        Ending::Denied if base >= ATTEMPT_MATTERS_FROM => return Verdict { severity: Severity::Medium, ..verdict },
+        Ending::NotFound | Ending::Failed if base >= ATTEMPT_MATTERS_FROM => {
+            return Verdict { severity: Severity::Low, ..verdict };
+        }
+        _ => return Verdict { severity: Severity::Info, ..verdict },
+    }
+    if is_echo(call) {
+        return Verdict { severity: Severity::Info, ..verdict };
+    }
+    verdict.look_at_request(call, settings);
+    if verdict.severity == Severity::Info {
+        // What is ordinary stays so: root and missing MFA make a bad act worse, not a good one bad.
+        return verdict;
+    }
+    let floor = verdict.look_at_policy(call, settings);
+    verdict.look_at_actor(call, settings);
+    if call.event.request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true) {
+        verdict.severity = verdict.severity.raised().max(Severity::High);
+        verdict.tag("bypass", "the lock-out safety check was bypassed");
+    }
+    if call.via.label() == "cloudformation" {
+        verdict.tags.push("iac");
+        if verdict.severity < Severity::Critical {
+            verdict.severity = verdict.severity.lowered().max(floor);
+        }
+    }
+    verdict
+}
+
+/// KMS records a change of two Regions twice; the second record says that KMS made it.
+fn is_echo(call: &Call<'_>) -> bool {
+    matches!(call.event.name, "CreateKey" | "UpdatePrimaryRegion") && call.via.label() == "kms"
+}
+
+impl Verdict {
+    fn tag(&mut self, tag: &'static str, note: &str) {
+        self.tags.push(tag);
+        self.notes.push(note.to_owned());
+    }
+
+    /// What the operation's own parameters make of it.
+    fn look_at_request(&mut self, call: &Call<'_>, settings: &Settings) {
+        let (request, response) = (call.event.request, call.event.response);
+        match call.event.name {
+            "ScheduleKeyDeletion" => {
+                let days = response.get("pendingWindowInDays").i64().or_else(|| request.get("pendingWindowInDays").i64());
+                if let Some(days) = days {
+                    self.notes.push(format!("waiting period {days} days"));
+                    self.facts.push(("pending_window_in_days", days.into()));
+                    if days <= 7 {
+                        self.tags.push("fast_delete");
+                    }
+                }
+            }
+            "ImportKeyMaterial" => self.look_at_expiry(call),
+            "CreateKey" => {
+                let metadata = response.get("keyMetadata");
+                let origin = metadata.get("origin").str().or_else(|| request.get("origin").str());
+                if metadata.get("keyManager").str() == Some("AWS") {
+                    self.severity = Severity::Info;
+                } else if let Some(origin @ ("EXTERNAL" | "EXTERNAL_KEY_STORE")) = origin {
+                    self.severity = self.severity.max(Severity::Medium);
+                    self.notes.push(format!("key material of origin {origin}"));
+                }
+            }
+            "CreateCustomKeyStore" if request.get("customKeyStoreType").str() == Some("EXTERNAL_KEY_STORE") => {
+                self.severity = Severity::Critical;
+                self.notes.push("its keys live outside of AWS".to_owned());
+            }
+            "EnableKeyRotation" => {
+                if let Some(days) = request.get("rotationPeriodInDays").i64().filter(|days| *days > 365) {
+                    self.severity = Severity::Low;
+                    self.notes.push(format!("rotation every {days} days"));
+                }
+            }
+            "CreateGrant" => self.look_at_grant(call, settings),
+            "UpdateAlias" | "DeleteAlias" | "CreateAlias" => {
+                if let Some(alias) = call.keys.alias {
+                    self.facts.push(("alias", alias.into()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Imported material that destroys itself soon is a way to hold data to ransom.
+    fn look_at_expiry(&mut self, call: &Call<'_>) {
+        let valid_to = call.event.request.get("validTo").text().and_then(|text| Seconds::parse_lenient(&text));
+        let Some(valid_to) = valid_to else { return };
+        if call.event.request.get("expirationModel").str() == Some("KEY_MATERIAL_DOES_NOT_EXPIRE") {
+            return;
+        }
+        let left = valid_to.0 - call.event.time.0;
+        self.facts.push(("valid_to", valid_to.rfc3339().into()));
+        self.notes.push(format!("the material expires {}", valid_to.rfc3339()));
+        if left < Seconds::DAY {
+            self.severity = Severity::Critical;
+        } else if left < 30 * Seconds::DAY {
+            self.severity = self.severity.max(Severity::High);
+        }
+    }
+
+    fn look_at_grant(&mut self, call: &Call<'_>, settings: &Settings) {
+        let grant = Grant::of(call.event.request);
+        self.severity = grant.severity(call, &settings.accounts);
+        self.notes.push(format!("to {}: {}", grant.grantee, grant.operations.join(", ")));
+        if !grant.constrained {
+            self.notes.push("no constraints".to_owned());
+        }
+        if grant.is_external(&settings.accounts, call.keys.owner().unwrap_or(call.event.account)) {
+            self.tags.push("cross_account");
+        }
+        self.facts.push(("grantee", grant.grantee.into()));
+        self.facts.push(("operations", grant.operations.into()));
+    }
+
+    /// Raises to what the policy deserves, and returns that as the floor for later lowering.
+    fn look_at_policy(&mut self, call: &Call<'_>, settings: &Settings) -> Severity {
+        let replica = call.event.response.get("replicaPolicy").str();
+        let Some(document) = call.event.request.get("policy").str().or(replica) else { return Severity::Info };
+        let policy = PolicyFacts::of(document);
+        let owner = call.keys.owner().unwrap_or(call.event.account);
+        let floor = policy.severity(&settings.accounts, owner);
+        if !policy.readable {
+            self.tag("policy_unreadable", "the policy could not be read");
+        } else if policy.public {
+            self.tag("public", "the policy lets everybody in");
+        } else if policy.public_with_condition {
+            self.tag("public_conditioned", "the policy lets everybody in who meets a condition");
+        }
+        let foreign: Vec<&str> = policy.foreign_accounts(&settings.accounts, owner).collect();
+        if !foreign.is_empty() {
+            self.tag("cross_account", &format!("the policy lets in account {}", foreign.join(", ")));
+        }
+        self.facts.push(("policy", serde_json::from_str(&policy.to_json()).unwrap_or_default()));
+        self.severity = self.severity.max(floor);
+        floor
+    }
+
+    fn look_at_actor(&mut self, call: &Call<'_>, settings: &Settings) {
+        if call.principal.kind == PrincipalKind::Root {
+            self.severity = self.severity.raised().max(Severity::High);
+            self.tag("root", "by the root user");
+        }
+        if call.via.console {
+            self.tags.push("console");
+        }
+        let mfa = Mfa::of(call.event, &call.principal, &call.via, settings.mfa_max_age);
+        self.tags.extend(mfa.tag());
+        if !MFA_CRITICAL.contains(&call.event.name) {
+            return;
+        }
+        match mfa {
+            Mfa::Absent => {
+                self.severity = self.severity.raised();
+                self.notes.push("session without MFA".to_owned());
+            }
+            Mfa::Stale(age) => {
+                self.severity = self.severity.max(Severity::Medium);
+                self.notes.push(age.map_or_else(|| "MFA of unknown age".to_owned(), |s| format!("MFA {s} s old")));
+            }
+            Mfa::Fresh(age) => self.facts.push(("mfa_age_seconds", age.into())),
+            Mfa::Unknown | Mfa::NotApplicable => {}
+        }
+    }
+}

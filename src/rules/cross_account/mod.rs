@@ -1,0 +1,87 @@
+//! Use of keys across accounts, from committed usage: who is first seen when, and how much a day.
+//!
+//! Own accounts are those of the configuration; without any, those in whose trails records were
+//! found. Of a call that both accounts logged, the copy that belongs to the rule's side counts.
+
+mod cross_account_denied;
+mod cross_account_inbound;
+mod cross_account_outbound;
+mod foreign_key_encryption;
+mod reencrypt_to_foreign_key;
+mod tally;
+
+pub(super) use tally::Tally;
+
+use super::settings::Settings;
+use super::{Check, Day, Rule};
+use crate::model::arn::owner_account;
+use crate::model::event::Event;
+use crate::model::severity::Severity;
+use crate::model::usage_row::UsageRow;
+
+/// The rules of this family, by id.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "cross-account-denied",
+        family: "cross-account",
+        title: "Foreign key refused",
+        severity: Severity::Low,
+        mitre: &["T1526"],
+        page: include_str!("cross_account_denied.md"),
+        check: Check::Usage(cross_account_denied::check),
+    },
+    Rule {
+        id: "cross-account-inbound",
+        family: "cross-account",
+        title: "Own key used from a foreign account",
+        severity: Severity::Medium,
+        mitre: &["T1530"],
+        page: include_str!("cross_account_inbound.md"),
+        check: Check::Usage(cross_account_inbound::check),
+    },
+    Rule {
+        id: "cross-account-outbound",
+        family: "cross-account",
+        title: "Foreign key used by an own principal",
+        severity: Severity::Low,
+        mitre: &[],
+        page: include_str!("cross_account_outbound.md"),
+        check: Check::Usage(cross_account_outbound::check),
+    },
+    Rule {
+        id: "foreign-key-encryption",
+        family: "cross-account",
+        title: "Data encrypted under a foreign key",
+        severity: Severity::High,
+        mitre: &["T1486"],
+        page: include_str!("foreign_key_encryption.md"),
+        check: Check::Usage(foreign_key_encryption::check),
+    },
+    Rule {
+        id: "reencrypt-to-foreign-key",
+        family: "cross-account",
+        title: "Ciphertext re-encrypted to a foreign key",
+        severity: Severity::High,
+        mitre: &["T1537", "T1486"],
+        page: include_str!("reencrypt_to_foreign_key.md"),
+        check: Check::Usage(reencrypt_to_foreign_key::check),
+    },
+];
+
+/// Whose account it is.
+fn is_own(account: &str, day: &Day<'_>) -> bool {
+    day.history.own.contains(account)
+}
+
+/// Whether nobody has vouched for the account.
+fn is_foreign(account: &str, day: &Day<'_>, settings: &Settings) -> bool {
+    !account.is_empty() && !is_own(account, day) && !settings.accounts.names(account)
+}
+
+/// The caller's copies of requests to KMS on keys of foreign accounts, with the owner.
+fn outbound<'a>(day: &'a Day<'a>, settings: &'a Settings) -> impl Iterator<Item = (&'a UsageRow<'a>, &'a str)> {
+    day.rows.iter().filter(|row| row.event_source == Event::KMS && row.side == "caller").filter_map(|row| {
+        let owner = owner_account(row.key_arn)?;
+        (is_own(row.principal_account_id, day) && is_foreign(owner, day, settings)).then_some((row, owner))
+    })
+}

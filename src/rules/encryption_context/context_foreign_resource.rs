@@ -1,0 +1,56 @@
+//! A context whose ARN or account id is neither the caller's nor the key owner's (DOMAIN D.5, CTX-05).
+
+use super::{day, pairs};
+use crate::kms::call::Call;
+use crate::kms::context_names::{self, AccountIn, ContextName, plain};
+use crate::kms::failure::Ending;
+use crate::model::arn::{Arn, is_account_id};
+use crate::model::severity::Severity;
+use crate::rules::draft::Draft;
+use crate::rules::settings::Settings;
+use crate::rules::{Rule, phrase};
+
+pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
+    if call.ending == Ending::DryRun {
+        return None;
+    }
+    let (severity, name, value, what) = pairs(call)
+        .filter_map(|(name, value)| {
+            let known = context_names::known(name)?;
+            let (severity, what) = foreign(known, value, call, settings)?;
+            Some((severity, plain(name), value, what))
+        })
+        .max_by_key(|(severity, ..)| *severity)?;
+    let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
+    let message = format!("{who} called {operation} on {key} with {name} of {what}");
+    let key_arn = call.keys.arn.as_deref().unwrap_or_default();
+    let mut draft = Draft::on(call, severity, message, settings)
+        .with("context_key", name)
+        .about(&[key_arn, &call.principal.key, name, &what, &day(call)]);
+    if Arn::parse(value).is_some() {
+        value.clone_into(&mut draft.subject.resource_arn);
+    }
+    Some(draft)
+}
+
+/// What is foreign about a known name's value, and how bad that is.
+fn foreign(known: &ContextName, value: &str, call: &Call<'_>, settings: &Settings) -> Option<(Severity, String)> {
+    let arn = Arn::parse(value);
+    let account = match known.account {
+        AccountIn::Plain => value,
+        AccountIn::Arn | AccountIn::OrganizationArn => arn?.account,
+        AccountIn::Nothing => return None,
+    };
+    let ours = [call.keys.owner(), call.principal.account, Some(call.event.account)];
+    if is_account_id(account) && !ours.contains(&Some(account)) {
+        let known_account = settings.accounts.names(account);
+        if known.account == AccountIn::OrganizationArn && (known_account || settings.accounts.organization.is_empty()) {
+            return None;
+        }
+        let severity = if known_account { Severity::Low } else { Severity::Medium };
+        return Some((severity, format!("account {account}")));
+    }
+    // The replica of a secret keeps the Region of its own ARN; all others are where the call is.
+    let region = arn.map(|arn| arn.region).filter(|region| known.region && !region.is_empty())?;
+    (region != call.event.region && known.name != "SecretARN").then(|| (Severity::Low, format!("Region {region}")))
+}

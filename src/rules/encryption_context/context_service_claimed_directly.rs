@@ -1,0 +1,46 @@
+//! A principal that sends, in its own name, a context that only a service sends (DOMAIN D.5, CTX-04).
+
+use super::{day, pairs};
+use crate::kms::call::Call;
+use crate::kms::context_names::{self, plain};
+use crate::kms::failure::Ending;
+use crate::model::severity::Severity;
+use crate::rules::draft::Draft;
+use crate::rules::settings::Settings;
+use crate::rules::{Rule, phrase};
+
+pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
+    // A grant's constraint narrows who may use a key; it claims nothing.
+    if !call.via.is_direct() || call.principal.is_aws() || call.event.name == "CreateGrant" {
+        return None;
+    }
+    let (severity, name, service) = pairs(call)
+        .filter_map(|(name, _)| {
+            let known = context_names::known(name)?;
+            (!known.direct_is_legitimate()).then(|| (severity(plain(name)), plain(name), known.service))
+        })
+        .max_by_key(|(severity, ..)| *severity)?;
+    let (severity, verb) = match call.ending {
+        Ending::Succeeded => (severity, "called"),
+        Ending::DryRun => return None,
+        _ => (severity.lowered(), "failed to call"),
+    };
+    let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
+    let message = format!("{who} {verb} {operation} on {key} directly with {name}, which only {service} sends");
+    let key_arn = call.keys.arn.as_deref().unwrap_or_default();
+    Some(
+        Draft::on(call, severity, message, settings)
+            .with("context_key", name)
+            .with("claimed_service", service)
+            .about(&[key_arn, &call.principal.key, name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)]),
+    )
+}
+
+/// Contexts that stand for data which has another, watched way out.
+fn severity(name: &str) -> Severity {
+    match name {
+        "SecretARN" | "aws:ebs:id" | "aws:s3:arn" | "aws:cloudtrail:arn" => Severity::High,
+        _ if name.starts_with("aws:dynamodb:") => Severity::High,
+        _ => Severity::Medium,
+    }
+}

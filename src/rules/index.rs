@@ -1,0 +1,66 @@
+//! Event rules by the events that they look at.
+
+use rustc_hash::FxHashMap;
+
+use super::draft::Draft;
+use super::settings::Settings;
+use super::{Check, Events, Rule, all};
+use crate::kms::call::Call;
+use crate::model::event::Event;
+use crate::model::finding::Finding;
+
+/// Which event rules look at which event; built once.
+#[derive(Debug)]
+pub struct Index {
+    by_event: FxHashMap<(&'static str, &'static str), Vec<&'static Rule>>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self::of(all())
+    }
+}
+
+impl Index {
+    /// Indexes some rules.
+    #[must_use]
+    pub fn of(rules: impl Iterator<Item = &'static Rule>) -> Self {
+        let mut by_event: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        for rule in rules {
+            for event in events(rule) {
+                by_event.entry(event).or_default().push(rule);
+            }
+        }
+        Self { by_event }
+    }
+
+    /// Every (`eventSource`, `eventName`) that some rule looks at.
+    pub fn events(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.by_event.keys().copied()
+    }
+
+    /// What the rules say of a call.
+    pub fn findings(&self, call: &Call<'_>, settings: &Settings, source_object: &str) -> Vec<Finding> {
+        let rules = self.by_event.get(&(call.event.source, call.event.name));
+        rules
+            .into_iter()
+            .flatten()
+            .filter_map(|rule| check(rule, call, settings)?.finish(rule, settings, source_object))
+            .collect()
+    }
+}
+
+fn check(rule: &'static Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
+    match &rule.check {
+        Check::Event { check, .. } => check(rule, call, settings),
+        Check::Usage(_) => None,
+    }
+}
+
+fn events(rule: &'static Rule) -> Vec<(&'static str, &'static str)> {
+    match &rule.check {
+        Check::Event { events: Events::Kms(names), .. } => names.iter().map(|name| (Event::KMS, *name)).collect(),
+        Check::Event { events: Events::Table(table), .. } => table(),
+        Check::Usage(_) => Vec::new(),
+    }
+}

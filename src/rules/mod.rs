@@ -1,0 +1,134 @@
+//! The catalogue. A rule is a static value with a pure check, and a page beside it that explains it
+//! and holds the records on which it must fire or stay quiet.
+//!
+//! Event rules see one call; usage rules see one day of committed usage and the fold's memory.
+//! Neither does I/O, reads a clock, or keeps state.
+
+pub mod critical_action;
+pub mod cross_account;
+pub mod default_key;
+pub mod draft;
+pub mod encryption_context;
+pub mod index;
+pub mod page;
+pub mod phrase;
+pub mod settings;
+
+use crate::kms::call::Call;
+use crate::model::history::History;
+use crate::model::severity::Severity;
+use crate::model::usage_row::UsageRow;
+
+use self::draft::Draft;
+use self::settings::Settings;
+
+/// A rule of the catalogue.
+#[derive(Debug)]
+pub struct Rule {
+    /// kebab-case; the page is `<family>/<id in snake_case>.md`.
+    pub id: &'static str,
+    /// Group of rules, as in the `family` column.
+    pub family: &'static str,
+    /// What happened, in a few words: the page's first line.
+    pub title: &'static str,
+    /// Severity before anything about the case is known.
+    pub severity: Severity,
+    /// ATT&CK technique ids.
+    pub mitre: &'static [&'static str],
+    /// The page, in Markdown.
+    pub page: &'static str,
+    /// What is looked at, and how.
+    pub check: Check,
+}
+
+/// How a rule looks.
+#[derive(Debug)]
+pub enum Check {
+    /// At each call of these events (`eventSource`, `eventName`).
+    Event {
+        /// The events.
+        events: Events,
+        /// The look.
+        check: fn(&Rule, &Call<'_>, &Settings) -> Option<Draft>,
+    },
+    /// At each day of committed usage.
+    Usage(fn(&Day<'_>, &Settings) -> Vec<Draft>),
+}
+
+/// The events of an event rule.
+#[derive(Debug)]
+pub enum Events {
+    /// Operations of KMS.
+    Kms(&'static [&'static str]),
+    /// Pairs of `eventSource` and `eventName` that a table lists.
+    Table(fn() -> Vec<(&'static str, &'static str)>),
+}
+
+/// One day of usage.
+#[derive(Debug)]
+pub struct Day<'a> {
+    /// Days since 1970.
+    pub day: i64,
+    /// Its rows; several may hold the same dimensions.
+    pub rows: &'a [UsageRow<'a>],
+    /// What is known from all days up to and including this one, and from all key changes.
+    pub history: &'a History,
+}
+
+/// The rules of each family.
+pub const FAMILIES: [&[Rule]; 4] =
+    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES];
+
+/// All rules, family by family.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    FAMILIES.iter().flat_map(|family| family.iter())
+}
+
+/// The rule with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static Rule> {
+    all().find(|rule| rule.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn families_are_sorted_and_ids_are_unique() {
+        let ids: Vec<_> = all().map(|rule| rule.id).collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
+        for family in FAMILIES {
+            assert!(family.is_sorted_by_key(|rule| rule.id), "{}", family[0].family);
+        }
+    }
+
+    #[test]
+    fn every_page_is_registered_and_of_one_form() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");
+        let mut pages = BTreeSet::new();
+        for folder in std::fs::read_dir(&root).expect("rules").flatten().filter(|f| f.path().is_dir()) {
+            for file in std::fs::read_dir(folder.path()).expect("family").flatten() {
+                let path = file.path();
+                if path.extension().is_some_and(|e| e == "md") {
+                    let stem = path.file_stem().expect("stem").to_string_lossy().replace('_', "-");
+                    assert_eq!(
+                        find(&stem).map(|rule| rule.family.replace('-', "_")),
+                        Some(folder.file_name().to_string_lossy().into_owned()),
+                        "{stem} is not registered"
+                    );
+                    pages.insert(stem);
+                }
+            }
+        }
+        for rule in all() {
+            assert!(pages.contains(rule.id), "{} has no page", rule.id);
+            let page = page::Page::parse(rule.page);
+            assert_eq!(page.title, rule.title, "{}", rule.id);
+            let headings: Vec<_> = page.sections.iter().map(|section| section.heading).collect();
+            assert_eq!(headings, page::HEADINGS, "{}", rule.id);
+            assert!(page.examples.iter().any(|e| e.fires) && page.examples.iter().any(|e| !e.fires), "{}", rule.id);
+        }
+    }
+}

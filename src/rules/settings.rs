@@ -1,0 +1,58 @@
+//! What the rules take from the configuration.
+
+use std::collections::BTreeMap;
+
+use crate::kms::accounts::Accounts;
+use crate::model::finding::Finding;
+use crate::model::severity::Severity;
+use crate::model::time::Seconds;
+
+/// Checked settings of the rules stage.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whose accounts are whose.
+    pub accounts: Accounts,
+    /// Seconds after which a session's MFA is stale.
+    pub mfa_max_age: i64,
+    /// Severity by rule id, instead of the rule's own verdict.
+    pub severity: BTreeMap<String, Severity>,
+    /// Findings that are not wanted.
+    pub suppressions: Vec<Suppression>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        // 300 s: what the KMS best-practices paper asks for on critical actions.
+        Self { accounts: Accounts::default(), mfa_max_age: 300, severity: BTreeMap::new(), suppressions: Vec::new() }
+    }
+}
+
+/// A finding that somebody has looked at and does not want to see again. What is `None` matches all.
+#[derive(Debug, Clone)]
+pub struct Suppression {
+    /// Rule id.
+    pub rule: Option<String>,
+    /// Key ARN.
+    pub key: Option<String>,
+    /// Principal ARN.
+    pub principal: Option<String>,
+    /// Account of the trail.
+    pub account: Option<String>,
+    /// Acts from this moment on are reported again. Compared with the act, not with the clock: a
+    /// backfill gives the same result whenever it runs.
+    pub expires: Option<Seconds>,
+}
+
+impl Suppression {
+    /// Whether it silences `finding`.
+    #[must_use]
+    pub fn covers(&self, finding: &Finding) -> bool {
+        let same = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|w| w == actual);
+        let subject = &finding.subject;
+        same(&self.rule, finding.rule_id)
+            && same(&self.key, &subject.key_arn)
+            && same(&self.principal, &subject.principal_arn)
+            && same(&self.account, &subject.account_id)
+            && self.expires.is_none_or(|end| finding.event_time < end)
+    }
+}
