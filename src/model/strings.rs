@@ -56,6 +56,18 @@ impl Strings {
         self.ends.is_empty()
     }
 
+    /// The place of each symbol's text in the order of all texts: rows are sorted by numbers.
+    #[must_use]
+    pub fn ranks(&self) -> Ranks {
+        let mut order: Vec<u32> = (0..u32::try_from(self.ends.len()).unwrap_or(u32::MAX)).collect();
+        order.sort_unstable_by_key(|at| slice(&self.text, &self.ends, *at));
+        let mut ranks = vec![0; order.len()];
+        for (rank, at) in (0..).zip(order) {
+            ranks[at as usize] = rank;
+        }
+        Ranks(ranks)
+    }
+
     /// Copies every string of `other` in and tells, by number, what each is called here.
     pub fn absorb(&mut self, other: &Strings) -> Translation {
         Translation(
@@ -74,6 +86,18 @@ impl Translation {
     /// The symbol in the absorbing arena.
     #[must_use]
     pub fn of(&self, symbol: Symbol) -> Symbol {
+        self.0[symbol.0 as usize]
+    }
+}
+
+/// See [`Strings::ranks`].
+#[derive(Debug)]
+pub struct Ranks(Vec<u32>);
+
+impl Ranks {
+    /// Symbols compare by this as their texts do.
+    #[must_use]
+    pub fn of(&self, symbol: Symbol) -> u32 {
         self.0[symbol.0 as usize]
     }
 }
@@ -109,5 +133,8 @@ mod tests {
         let translation = b.absorb(&a);
         assert_eq!(b.get(translation.of(x)), "x");
         assert_eq!(b.len(), 3);
+        let ranks = b.ranks();
+        assert!(ranks.of(translation.of(empty)) < ranks.of(translation.of(x)));
+        assert!(ranks.of(translation.of(x)) < ranks.of(b.intern("y")));
     }
 }

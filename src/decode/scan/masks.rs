@@ -138,6 +138,7 @@ pub mod avx2 {
     }
 
     #[target_feature(enable = "avx2,pclmulqdq")]
+    #[inline]
     fn both_halves(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> Raw {
         let (low, high) = (half(batch, at), half(batch, at + 32));
         let join = |low: u32, high: u32| u64::from(low) | u64::from(high) << 32;
@@ -152,6 +153,7 @@ pub mod avx2 {
     }
 
     #[target_feature(enable = "avx2,pclmulqdq")]
+    #[inline]
     fn half(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> [u32; 6] {
         let (bytes, next) = (load(batch, at), load(batch, at + 1));
         let (fourth, sixth) = (load(batch, at + 4), load(batch, at + 6));
@@ -177,26 +179,30 @@ pub mod avx2 {
     }
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m256i {
+        let Some(bytes) = batch[at..].first_chunk::<32>() else { return _mm256_set1_epi8(0) };
+        let word = |n: usize| i64::from_le_bytes([
+            bytes[n], bytes[n + 1], bytes[n + 2], bytes[n + 3], bytes[n + 4], bytes[n + 5], bytes[n + 6], bytes[n + 7],
+        ]);
         // The compiler makes one unaligned load of it.
-        let word = |n: usize| {
-            let bytes = batch[at + n * 8..].first_chunk::<8>().copied().unwrap_or_default();
-            i64::from_le_bytes(bytes)
-        };
-        _mm256_set_epi64x(word(3), word(2), word(1), word(0))
+        _mm256_set_epi64x(word(24), word(16), word(8), word(0))
     }
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn equals(bytes: __m256i, byte: u8) -> __m256i {
         _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()))
     }
 
     #[target_feature(enable = "avx2")]
+    #[inline]
     fn bits(lanes: __m256i) -> u32 {
         _mm256_movemask_epi8(lanes).cast_unsigned()
     }
 
     #[target_feature(enable = "pclmulqdq")]
+    #[inline]
     fn prefix_xor(bits: u64) -> u64 {
         let product = _mm_clmulepi64_si128(_mm_set_epi64x(0, bits.cast_signed()), _mm_set1_epi8(-1), 0);
         _mm_cvtsi128_si64(product).cast_unsigned()

@@ -3,7 +3,9 @@
 use super::columns;
 use crate::lake::schema::{Column, Table};
 use crate::model::arn::owner_account;
-use crate::model::usage::{UsageCount, UsageCounts, UsageKey};
+use crate::model::strings::{Ranks, Symbol};
+use crate::model::time::Seconds;
+use crate::model::usage::{KeyEvidence, Side, UsageCount, UsageCounts, UsageKey};
 
 /// The table.
 pub enum Usage {}
@@ -19,21 +21,20 @@ pub struct Row<'a> {
 }
 
 impl Row<'_> {
-    fn text(&self, pick: fn(&UsageKey) -> crate::model::strings::Symbol) -> &str {
+    fn text(&self, pick: fn(&UsageKey) -> Symbol) -> &str {
         self.counts.strings.get(pick(self.key))
     }
 
     /// How rows are sorted within a file: by key, then time, then all else, so that statistics
     /// prune and the order does not depend on how the rows came about.
     #[must_use]
-    pub fn order(&self) -> impl Ord + use<'_> {
-        (
-            (self.text(|k| k.key_arn), self.key.hour, self.text(|k| k.event_source), self.text(|k| k.event_name)),
-            (self.text(|k| k.account_id), self.text(|k| k.principal_arn), self.text(|k| k.via_service)),
-            (self.text(|k| k.context_pattern), self.text(|k| k.error_code), self.text(|k| k.region)),
-            (self.text(|k| k.key_ref), self.text(|k| k.destination_key_arn), self.key.key_evidence, self.key.side),
-            (self.text(|k| k.principal_account_id), self.key.principal_type, self.key.operation_class),
-        )
+    pub fn order(&self, ranks: &Ranks) -> (u32, Seconds, [u32; 11], KeyEvidence, Side) {
+        let k = self.key;
+        let rest = [
+            k.event_source, k.event_name, k.account_id, k.principal_arn, k.via_service, k.context_pattern,
+            k.error_code, k.region, k.key_ref, k.destination_key_arn, k.principal_account_id,
+        ];
+        (ranks.of(k.key_arn), k.hour, rest.map(|symbol| ranks.of(symbol)), k.key_evidence, k.side)
     }
 }
 
