@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::Array;
 
 use crate::fold::Fold;
-use crate::lake::read::{self, Batch};
+use crate::lake::read::{self, Batch, Columns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::findings::Findings;
@@ -52,9 +52,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let changes = read::files::<KeyChanges>(storage)?;
     let mut fold = Fold::new(history(storage, &usage, settings)?);
     inventory.iter().for_each(|key| fold.inventory(key));
-    for date in changes.keys() {
-        key_changes(storage, &changes, date)?.iter().for_each(|change| fold.learn_alias(change));
-    }
+    learn_aliases(storage, changes.values().flatten(), &mut fold)?;
     let mut files = Vec::new();
     let mut folded = Folded::default();
     let dates: BTreeSet<&String> = usage.keys().chain(changes.keys()).collect();
@@ -78,12 +76,33 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         files.push(file::<Findings>(Some(day), "fold", &rows)?);
     }
     let (keys, uses) = fold.finish();
+    let uses = uses.rows();
     (folded.keys, folded.key_uses) = (keys.len(), uses.len());
     files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
-    files.push(file::<KeyUses>(None, "key_use", &uses.iter().collect::<Vec<_>>())?);
+    files.push(file::<KeyUses>(None, "key_use", &uses)?);
     lake.commit_fold(FoldFiles { files, through, settings: identity })?;
     drop(lock);
     Ok(Some(folded))
+}
+
+/// Which alias stands for which key, of all days: rules ask it of the first day on.
+fn learn_aliases<'f>(
+    storage: &dyn Storage,
+    files: impl Iterator<Item = &'f String>,
+    fold: &mut Fold,
+) -> Result<(), LakeError> {
+    for file in files {
+        let columns = Columns::These(&["change", "outcome", "key_arn", "alias"]);
+        let Some(rows) = read::rows::<KeyChanges>(storage, file, columns)? else { continue };
+        for batch in rows.batches() {
+            let (change, outcome) = (batch.text("change")?, batch.text("outcome")?);
+            let (key, alias) = (batch.text("key_arn")?, batch.text("alias")?);
+            for row in (0..batch.len()).filter(|row| outcome.at(*row) == "success" && change.at(*row) != "DeleteAlias") {
+                fold.learn_alias(key.at(row), alias.at(row));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Settings and inventory, so that a change of either makes the next run fold again.
@@ -107,7 +126,7 @@ fn history(
 ) -> Result<History, LakeError> {
     let mut trails = BTreeSet::new();
     for file in usage.values().flatten() {
-        let Some(rows) = read::rows::<Usage>(storage, file)? else { continue };
+        let Some(rows) = read::rows::<Usage>(storage, file, Columns::These(&["account_id"]))? else { continue };
         for batch in rows.batches() {
             let accounts = batch.text("account_id")?;
             let distinct: BTreeSet<&str> = (0..batch.len()).map(|row| accounts.at(row)).collect();
@@ -136,7 +155,7 @@ fn usage_day<R: Default>(
 ) -> Result<R, LakeError> {
     let mut read = Vec::new();
     for file in files.into_iter().flatten() {
-        read.extend(read::rows::<Usage>(storage, file)?);
+        read.extend(read::rows::<Usage>(storage, file, Columns::All)?);
     }
     let mut rows = Vec::new();
     for batch in read.iter().flat_map(read::Rows::batches) {
@@ -191,7 +210,7 @@ fn key_changes(
 ) -> Result<Vec<KeyChange>, LakeError> {
     let mut changes = Vec::new();
     for file in files.get(date).into_iter().flatten() {
-        let Some(rows) = read::rows::<KeyChanges>(storage, file)? else { continue };
+        let Some(rows) = read::rows::<KeyChanges>(storage, file, Columns::All)? else { continue };
         for batch in rows.batches() {
             key_change_rows(batch, &mut changes)?;
         }

@@ -100,7 +100,7 @@ fn rows_of<T: Table>(
 ) -> Result<Vec<String>> {
     let paths: Vec<String> = read::files::<T>(lake)?.into_values().flatten().collect();
     for path in &paths {
-        let rows = match read::rows::<T>(lake, path) {
+        let rows = match read::rows::<T>(lake, path, read::Columns::All) {
             Ok(rows) => rows.map_or(0, |rows| rows.batches().map(|batch| batch.len() as u64).sum()),
             Err(error) => {
                 found.problems.push(error.to_string());

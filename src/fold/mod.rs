@@ -6,23 +6,24 @@ mod key_state;
 mod manager;
 mod uses;
 
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
 
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
-use crate::model::key_record::{KeyRecord, KeyUse};
+use crate::model::key_record::KeyRecord;
 use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
 use self::key_state::KeyState;
-use self::uses::Uses;
+pub use self::uses::Uses;
 
 /// A fold in progress. Show it all aliases first, then each day's key changes and usage, in order.
 #[derive(Debug, Default)]
 pub struct Fold {
     history: History,
     aliases: Aliases,
-    keys: BTreeMap<String, KeyState>,
+    keys: HashMap<String, KeyState, FxBuildHasher>,
     uses: Uses,
 }
 
@@ -34,9 +35,9 @@ impl Fold {
     }
 
     /// Learns which key an alias stands for. Rules need this of all days before the first day.
-    pub fn learn_alias(&mut self, change: &KeyChange) {
-        if !change.attempt && !change.alias.is_empty() && !change.key_arn.is_empty() && change.change != "DeleteAlias" {
-            self.history.learn_alias(&change.key_arn, &change.alias);
+    pub fn learn_alias(&mut self, key_arn: &str, alias: &str) {
+        if !alias.is_empty() && !key_arn.is_empty() {
+            self.history.learn_alias(key_arn, alias);
         }
     }
 
@@ -59,10 +60,11 @@ impl Fold {
         }
         for row in usage.iter().filter(|row| !row.key_arn.is_empty()) {
             let counts = self.history.counts_once(row);
+            let relation = self.history.relation(row);
             self.key(row.key_arn).used(row, counts);
             self.note_first_use(row, day);
             if counts {
-                self.uses.count(row, self.history.relation(row));
+                self.uses.count(row, relation);
             }
         }
     }
@@ -75,21 +77,22 @@ impl Fold {
 
     /// The snapshots, sorted.
     #[must_use]
-    pub fn finish(self) -> (Vec<KeyRecord>, Vec<KeyUse>) {
+    pub fn finish(self) -> (Vec<KeyRecord>, Uses) {
         let Self { aliases, keys, uses, .. } = self;
         let mut names = aliases.by_key();
-        let records = keys.into_iter().map(|(arn, state)| {
-            let aliases = names.remove(&arn).unwrap_or_default();
-            state.into_record(arn, aliases)
-        });
-        (records.collect(), uses.into_rows())
+        let mut records: Vec<_> = keys
+            .into_iter()
+            .map(|(arn, state)| {
+                let aliases = names.remove(&arn).unwrap_or_default();
+                state.into_record(arn, aliases)
+            })
+            .collect();
+        records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
+        (records, uses)
     }
 
     fn key(&mut self, arn: &str) -> &mut KeyState {
-        if !self.keys.contains_key(arn) {
-            self.keys.insert(arn.to_owned(), KeyState::default());
-        }
-        self.keys.entry(arn.to_owned()).or_default()
+        self.keys.entry_ref(arn).or_default()
     }
 
     /// First uses matter across accounts only.

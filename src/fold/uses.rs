@@ -30,7 +30,7 @@ struct Count {
 
 /// All uses.
 #[derive(Debug, Default)]
-pub(super) struct Uses {
+pub struct Uses {
     strings: Strings,
     rows: HashMap<Key, Count, FxBuildHasher>,
 }
@@ -60,27 +60,36 @@ impl Uses {
             .or_insert(Count { first: row.first, last: row.last, requests: row.requests, errors });
     }
 
-    pub(super) fn into_rows(self) -> Vec<KeyUse> {
-        let text = |symbol| self.strings.get(symbol).to_owned();
-        let mut rows: Vec<_> = self
-            .rows
-            .iter()
-            .map(|(key, count)| KeyUse {
-                key_arn: text(key.key_arn),
-                principal_arn: text(key.principal_arn),
-                principal_account_id: text(key.principal_account_id),
-                via_service: text(key.via_service),
-                event_source: text(key.event_source),
-                operation_class: text(key.operation_class),
-                context_pattern: text(key.context_pattern),
-                relation: key.relation,
-                first_time: count.first,
-                last_time: count.last,
-                requests: count.requests,
-                errors: count.errors,
-            })
-            .collect();
-        rows.sort_unstable();
-        rows
+    /// The rows, sorted by all their texts.
+    #[must_use]
+    pub fn rows(&self) -> Vec<KeyUse<'_>> {
+        let ranks = self.strings.ranks();
+        let mut sorted: Vec<_> = self.rows.iter().collect();
+        sorted.sort_unstable_by_key(|(key, _)| {
+            let texts = [
+                key.key_arn, key.principal_arn, key.via_service, key.event_source, key.operation_class,
+                key.context_pattern, key.principal_account_id,
+            ];
+            (texts.map(|symbol| ranks.of(symbol)), key.relation)
+        });
+        sorted.into_iter().map(|(key, count)| self.row(key, count)).collect()
+    }
+
+    fn row(&self, key: &Key, count: &Count) -> KeyUse<'_> {
+        let text = |symbol| self.strings.get(symbol);
+        KeyUse {
+            key_arn: text(key.key_arn),
+            principal_arn: text(key.principal_arn),
+            principal_account_id: text(key.principal_account_id),
+            via_service: text(key.via_service),
+            event_source: text(key.event_source),
+            operation_class: text(key.operation_class),
+            context_pattern: text(key.context_pattern),
+            relation: key.relation,
+            first_time: count.first,
+            last_time: count.last,
+            requests: count.requests,
+            errors: count.errors,
+        }
     }
 }

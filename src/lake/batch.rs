@@ -66,7 +66,7 @@ impl Lake {
         batch.iter().for_each(|drawn| counts.merge(&drawn.usage));
         let mut rows: Vec<_> = counts.rows().map(|(key, count)| usage::Row { counts: &counts, key, count }).collect();
         let ranks = counts.strings.ranks();
-        rows.sort_by_cached_key(|row| row.order(&ranks));
+        rows.sort_unstable_by(|a, b| a.compare(b, &ranks));
         let mut files = self.stage_by_day::<Usage>(&name, rows, |row| Some(row.key.hour.day()))?;
 
         let mut findings: Vec<_> = batch.iter().flat_map(|drawn| &drawn.findings).collect();

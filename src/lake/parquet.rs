@@ -8,6 +8,7 @@ use arrow_schema::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
 
 use super::LakeError;
 use super::schema::{Cell, Column, Table, Type};
@@ -15,7 +16,7 @@ use super::schema::{Cell, Column, Table, Type};
 /// Rows turned into columns at once: bounds what building costs beside the rows themselves.
 const CHUNK: usize = 8_192;
 /// Rows in a row group: small enough that statistics prune within a file.
-const ROW_GROUP: usize = 65_536;
+const ROW_GROUP: usize = 32_768;
 
 /// Writes `rows`, in the order given, as one Parquet file.
 ///
@@ -23,9 +24,14 @@ const ROW_GROUP: usize = 65_536;
 /// If the rows do not fit the table's schema: a mistake in the table's definition.
 pub fn write<T: Table>(rows: &[T::Row<'_>]) -> Result<Vec<u8>, LakeError> {
     let schema = Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()));
-    let properties = WriterProperties::builder()
+    let properties = T::COLUMNS
+        .iter()
+        .filter(|column| column.kind == Type::Id)
+        .fold(WriterProperties::builder(), |builder, column| {
+            builder.set_column_dictionary_enabled(ColumnPath::from(column.name), false)
+        })
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_row_count(Some(ROW_GROUP))
         .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned())
         .build();
@@ -48,7 +54,7 @@ fn field<T: Table>(column: &Column<T>) -> Field {
 #[must_use]
 pub fn data_type(kind: Type) -> DataType {
     match kind {
-        Type::Text => DataType::Utf8,
+        Type::Text | Type::Id => DataType::Utf8,
         Type::Integer => DataType::Int64,
         Type::Boolean => DataType::Boolean,
         Type::Timestamp => DataType::Timestamp(TimeUnit::Millisecond, None),
@@ -62,10 +68,10 @@ pub fn data_type(kind: Type) -> DataType {
 fn array<T: Table>(column: &Column<T>, rows: &[T::Row<'_>]) -> ArrayRef {
     let cells = rows.iter().map(|row| (column.value)(row));
     match column.kind {
-        Type::Text => {
+        Type::Text | Type::Id => {
             let mut builder = StringBuilder::new();
             cells.for_each(|cell| match cell {
-                Cell::Text(text) if !text.is_empty() => builder.append_value(text),
+                Cell::Text(text) | Cell::Id(text) if !text.is_empty() => builder.append_value(text),
                 _ => builder.append_null(),
             });
             Arc::new(builder.finish())

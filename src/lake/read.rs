@@ -8,6 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
 use arrow_array::{Array, BooleanArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use serde_json::{Map, Value};
@@ -36,29 +37,49 @@ pub fn files<T: Table>(storage: &dyn Storage) -> Result<BTreeMap<String, Vec<Str
     Ok(by_date)
 }
 
+/// Rows of a batch: no fewer than a row group has, so that one dictionary serves all of it.
+const BATCH: usize = 32_768;
+
+/// Which columns are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Columns<'c> {
+    /// All.
+    All,
+    /// Those with these names.
+    These(&'c [&'static str]),
+}
+
 /// Reads a file of table `T`; `None` if it is gone.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn rows<T: Table>(storage: &dyn Storage, path: &str) -> Result<Option<Rows>, LakeError> {
+pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Result<Option<Rows>, LakeError> {
     let Some(content) = storage.get(path)? else { return Ok(None) };
     let fail = |reason: String| LakeError::Parquet { path: path.to_owned(), reason };
     let content = Bytes::from(content);
     let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| fail(e.to_string()))?;
-    let options = ArrowReaderOptions::new().with_schema(with_dictionaries(metadata.schema()));
+    let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(metadata.schema()));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
-        .and_then(|builder| builder.with_batch_size(65_536).build())
+        .and_then(|builder| {
+            let wanted = match columns {
+                Columns::All => ProjectionMask::all(),
+                Columns::These(names) => ProjectionMask::columns(builder.parquet_schema(), names.iter().copied()),
+            };
+            builder.with_projection(wanted).with_batch_size(BATCH).build()
+        })
         .map_err(|e| fail(e.to_string()))?;
     let batches = reader.collect::<Result<_, _>>().map_err(|e| fail(e.to_string()))?;
     Ok(Some(Rows { table: T::NAME, batches }))
 }
 
-fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
+/// Asks for dictionaries of the columns that were written with one.
+fn with_dictionaries<T: Table>(schema: &Schema) -> Arc<Schema> {
+    let recurs = |name: &str| T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text);
     let fields: Vec<_> = schema
         .fields()
         .iter()
         .map(|field| match field.data_type() {
-            DataType::Utf8 => {
+            DataType::Utf8 if recurs(field.name()) => {
                 let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
                 Arc::new(Field::new(field.name(), dictionary, field.is_nullable()))
             }
@@ -106,8 +127,11 @@ impl<'b> Batch<'b> {
     /// If there is none of this name and type.
     pub fn text(&self, name: &'static str) -> Result<Text<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        let column = self.column(name)?.as_dictionary_opt::<Int32Type>().ok_or(wrong)?;
-        Ok(Text { values: column.values().as_string(), column })
+        let column = self.column(name)?;
+        match column.as_dictionary_opt::<Int32Type>() {
+            Some(keys) => keys.values().as_string_opt().map(|values| Text::Dictionary { keys, values }).ok_or(wrong),
+            None => column.as_string_opt().map(Text::Plain).ok_or(wrong),
+        }
     }
 
     /// A column of integers.
@@ -149,18 +173,29 @@ impl<'b> Batch<'b> {
 
 /// A column of text; null is empty.
 #[derive(Clone, Copy)]
-pub struct Text<'b> {
-    column: &'b DictionaryArray<Int32Type>,
-    values: &'b StringArray,
+pub enum Text<'b> {
+    /// Each distinct text once.
+    Dictionary {
+        /// Which text each row has.
+        keys: &'b DictionaryArray<Int32Type>,
+        /// The texts.
+        values: &'b StringArray,
+    },
+    /// A text a row.
+    Plain(&'b StringArray),
 }
 
 impl<'b> Text<'b> {
     /// The text in a row.
     #[must_use]
     pub fn at(&self, row: usize) -> &'b str {
-        match self.column.key(row) {
-            Some(key) if self.values.is_valid(key) => self.values.value(key),
-            _ => "",
+        match self {
+            Self::Dictionary { keys, values } => match keys.key(row) {
+                Some(key) if values.is_valid(key) => values.value(key),
+                _ => "",
+            },
+            Self::Plain(values) if values.is_valid(row) => values.value(row),
+            Self::Plain(_) => "",
         }
     }
 }
@@ -202,7 +237,7 @@ impl Batch<'_> {
         let mut record = Map::new();
         for (name, kind, _) in &table.columns {
             let value = match kind {
-                Type::Text => Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from),
+                Type::Text | Type::Id => Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from),
                 Type::Integer => {
                     let column = self.integers(name)?;
                     column.is_valid(row).then(|| Value::from(column.value(row)))
@@ -232,7 +267,7 @@ pub fn records<T: Table>(
     let table = describe::<T>();
     let mut records = Vec::new();
     for file in files::<T>(storage)?.values().flatten() {
-        let Some(rows) = rows::<T>(storage, file)? else { continue };
+        let Some(rows) = rows::<T>(storage, file, Columns::All)? else { continue };
         for batch in rows.batches() {
             for row in 0..batch.len() {
                 records.extend(Some(batch.record(&table, row)?).filter(|record| keep(record)));

@@ -6,8 +6,10 @@ use crate::model::time::Seconds;
 /// Types of columns, as every engine reads them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Type {
-    /// UTF-8 text.
+    /// UTF-8 text of few values: written with a dictionary.
     Text,
+    /// UTF-8 text that hardly recurs.
+    Id,
     /// 64-bit integer.
     Integer,
     /// Boolean.
@@ -25,7 +27,7 @@ impl Type {
     #[must_use]
     pub const fn sql(self) -> &'static str {
         match self {
-            Self::Text => "VARCHAR",
+            Self::Text | Self::Id => "VARCHAR",
             Self::Integer => "BIGINT",
             Self::Boolean => "BOOLEAN",
             Self::Timestamp => "TIMESTAMP",
@@ -40,6 +42,8 @@ impl Type {
 pub enum Cell<'a> {
     /// Text; empty is null.
     Text(&'a str),
+    /// Text; empty is null.
+    Id(&'a str),
     /// Integer.
     Integer(Option<i64>),
     /// Boolean.
@@ -58,6 +62,7 @@ impl Cell<'_> {
     pub const fn kind(&self) -> Type {
         match self {
             Self::Text(_) => Type::Text,
+            Self::Id(_) => Type::Id,
             Self::Integer(_) => Type::Integer,
             Self::Boolean(_) => Type::Boolean,
             Self::Timestamp(_) => Type::Timestamp,

@@ -68,22 +68,22 @@ pub struct KeyRecord {
 }
 
 /// One row of `key_use`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyUse {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse<'a> {
     /// ARN of the key, or what the request named.
-    pub key_arn: String,
+    pub key_arn: &'a str,
     /// Principal (role, not session).
-    pub principal_arn: String,
+    pub principal_arn: &'a str,
     /// Account of the principal.
-    pub principal_account_id: String,
+    pub principal_account_id: &'a str,
     /// Service in between.
-    pub via_service: String,
+    pub via_service: &'a str,
     /// `eventSource`.
-    pub event_source: String,
+    pub event_source: &'a str,
     /// Class of the operations.
-    pub operation_class: String,
+    pub operation_class: &'a str,
     /// Normalised encryption context.
-    pub context_pattern: String,
+    pub context_pattern: &'a str,
     /// `same`, `internal`, `inbound`, `outbound` or `unknown`.
     pub relation: &'static str,
     /// First request.

@@ -95,6 +95,7 @@ impl Store for LocalStore {
         if size > self.cap {
             return Err(FetchError::TooLarge { size, cap: self.cap });
         }
+        into.reserve(usize::try_from(size).unwrap_or_default() + 1);
         // One byte more than allowed: a file that grows while it is read is noticed.
         file.take(self.cap + 1).read_to_end(into)?;
         let size = into.len() as u64;

@@ -16,19 +16,19 @@ impl Table for Findings {
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![f;
-        finding_id: Text = &f.finding_id, "Hash of the rule and of what the finding is about.";
+        finding_id: Id = &f.finding_id, "Hash of the rule and of what the finding is about.";
         rule_id: Text = f.rule_id, "Id of the rule: `keytrail rules ID` explains it.";
         family: Text = f.family, "Family of the rule.";
         severity: Text = f.severity.as_str(), "info, low, medium, high or critical.";
         severity_rank: Integer = Some(i64::from(f.severity.rank())), "0 (info) to 4 (critical).";
         outcome: Text = f.outcome.as_str(), "success, or attempt if the call was refused or failed.";
         title: Text = f.title, "What happened, in a few words.";
-        message: Text = &f.message, "What happened, to which key, by whom: one sentence. Holds names that the log's authors chose.";
+        message: Id = &f.message, "What happened, to which key, by whom: one sentence. Holds names that the log's authors chose.";
         event_time: Timestamp = Some(f.event_time), "eventTime of the first act.";
         last_event_time: Timestamp = Some(f.last_event_time), "eventTime of the last act.";
         event_count: Integer = Some(f.event_count), "Acts that this row stands for.";
-        event_id: Text = &f.subject.event_id, "eventID of the first act.";
-        shared_event_id: Text = &f.subject.shared_event_id, "sharedEventID: the same in all accounts' copies of the call.";
+        event_id: Id = &f.subject.event_id, "eventID of the first act.";
+        shared_event_id: Id = &f.subject.shared_event_id, "sharedEventID: the same in all accounts' copies of the call.";
         event_source: Text = &f.subject.event_source, "eventSource.";
         event_name: Text = &f.subject.event_name, "eventName.";
         error_code: Text = &f.subject.error_code, "errorCode, if the call failed.";

@@ -20,8 +20,8 @@ impl Table for KeyChanges {
         outcome: Text = c.outcome().as_str(), "success, or attempt if the call was refused or failed.";
         event_time: Timestamp = Some(c.event_time), "eventTime; of a fact: when first seen in the object.";
         last_event_time: Timestamp = Some(c.last_event_time), "Of a fact: when last seen in the object; else eventTime.";
-        event_id: Text = &c.event_id, "eventID.";
-        shared_event_id: Text = &c.shared_event_id, "sharedEventID.";
+        event_id: Id = &c.event_id, "eventID.";
+        shared_event_id: Id = &c.shared_event_id, "sharedEventID.";
         account_id: Text = &c.account_id, "Account whose trail had the record.";
         region: Text = &c.region, "awsRegion.";
         key_arn: Text = &c.key_arn, "ARN of the key; null for key stores and where the record does not tell.";
@@ -41,7 +41,7 @@ impl Table for KeyChanges {
         rotation_period_days: Integer = c.rotation_period_days, "Days between automatic rotations, of EnableKeyRotation.";
         rotation_type: Text = &c.rotation_type, "AUTOMATIC or ON_DEMAND, of a rotation.";
         due_time: Timestamp = c.due_time, "When a scheduled deletion is due, or imported material expires.";
-        grant_id: Text = &c.grant_id, "Grant created, revoked or retired.";
+        grant_id: Id = &c.grant_id, "Grant created, revoked or retired.";
         grantee: Text = &c.grantee, "Grantee of a created grant.";
         grant_operations: Text = &c.grant_operations, "Operations of a created grant, as a JSON array.";
         policy: Text = &c.policy, "Facts about a key policy set here, as a JSON object.";

@@ -9,21 +9,21 @@ use crate::model::key_record::KeyUse;
 pub enum KeyUses {}
 
 impl Table for KeyUses {
-    type Row<'a> = &'a KeyUse;
+    type Row<'a> = KeyUse<'a>;
     const NAME: &'static str = "key_use";
     const DOC: &'static str = "One (key, principal, service, operation class, context pattern, account relation) ever seen, a \
         cross-account call counted once. Replaced as a whole by each fold.";
     const PARTITIONED: bool = false;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;
-        key_arn: Text = &u.key_arn, "ARN of the key.";
-        key_account_id: Text = owner_account(&u.key_arn).unwrap_or_default(), "Account that owns it.";
-        principal_arn: Text = &u.principal_arn, "User or role (not the session).";
-        principal_account_id: Text = &u.principal_account_id, "Account of the principal.";
-        via_service: Text = &u.via_service, "Service in between; null if direct, or hidden by AWS.";
-        event_source: Text = &u.event_source, "kms.amazonaws.com, or the service whose call names the key.";
-        operation_class: Text = &u.operation_class, "As in usage.";
-        context_pattern: Text = &u.context_pattern, "As in usage.";
+        key_arn: Text = u.key_arn, "ARN of the key.";
+        key_account_id: Text = owner_account(u.key_arn).unwrap_or_default(), "Account that owns it.";
+        principal_arn: Text = u.principal_arn, "User or role (not the session).";
+        principal_account_id: Text = u.principal_account_id, "Account of the principal.";
+        via_service: Text = u.via_service, "Service in between; null if direct, or hidden by AWS.";
+        event_source: Text = u.event_source, "kms.amazonaws.com, or the service whose call names the key.";
+        operation_class: Text = u.operation_class, "As in usage.";
+        context_pattern: Text = u.context_pattern, "As in usage.";
         relation: Text = u.relation, "same account, internal (two own accounts), inbound, outbound, foreign (neither is own) or unknown.";
         first_time: Timestamp = Some(u.first_time), "First request.";
         last_time: Timestamp = Some(u.last_time), "Last request.";

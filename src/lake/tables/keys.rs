@@ -24,8 +24,8 @@ impl Table for Keys {
     const PARTITIONED: bool = false;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![k;
-        key_arn: Text = &k.key_arn, "ARN of the key.";
-        key_id: Text = part(k, |arn| arn.kms_key_id().unwrap_or_default()), "Id of the key.";
+        key_arn: Id = &k.key_arn, "ARN of the key.";
+        key_id: Id = part(k, |arn| arn.kms_key_id().unwrap_or_default()), "Id of the key.";
         account_id: Text = part(k, |arn| arn.account), "Account that owns it.";
         region: Text = part(k, |arn| arn.region), "Its Region.";
         manager: Text = k.manager, "aws, customer or unknown.";

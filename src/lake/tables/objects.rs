@@ -20,8 +20,8 @@ impl Table for Objects {
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![o;
         bucket: Text = &o.object.bucket, "Bucket; null for a local file.";
-        key: Text = &o.object.key, "Key, or absolute path of a local file.";
-        etag: Text = &o.object.etag, "Version of the content: ETag, or size and modification time of a local file.";
+        key: Id = &o.object.key, "Key, or absolute path of a local file.";
+        etag: Id = &o.object.etag, "Version of the content: ETag, or size and modification time of a local file.";
         size: Integer = count(o.object.size), "Bytes as stored.";
         json_bytes: Integer = count(o.json_bytes), "Bytes of JSON after decompression.";
         log_date: Timestamp = o.object.name.date, "Day of delivery, from the path.";

@@ -1,11 +1,12 @@
 //! `usage`: who used which key through what, by the hour.
 
+use std::cmp::Ordering;
+
 use super::columns;
 use crate::lake::schema::{Column, Table};
 use crate::model::arn::owner_account;
 use crate::model::strings::{Ranks, Symbol};
-use crate::model::time::Seconds;
-use crate::model::usage::{KeyEvidence, Side, UsageCount, UsageCounts, UsageKey};
+use crate::model::usage::{UsageCount, UsageCounts, UsageKey};
 
 /// The table.
 pub enum Usage {}
@@ -28,13 +29,16 @@ impl Row<'_> {
     /// How rows are sorted within a file: by key, then time, then all else, so that statistics
     /// prune and the order does not depend on how the rows came about.
     #[must_use]
-    pub fn order(&self, ranks: &Ranks) -> (u32, Seconds, [u32; 11], KeyEvidence, Side) {
-        let k = self.key;
-        let rest = [
-            k.event_source, k.event_name, k.account_id, k.principal_arn, k.via_service, k.context_pattern,
-            k.error_code, k.region, k.key_ref, k.destination_key_arn, k.principal_account_id,
-        ];
-        (ranks.of(k.key_arn), k.hour, rest.map(|symbol| ranks.of(symbol)), k.key_evidence, k.side)
+    pub fn compare(&self, other: &Self, ranks: &Ranks) -> Ordering {
+        let first = |k: &UsageKey| (ranks.of(k.key_arn), k.hour);
+        let rest = |k: &UsageKey| {
+            let texts = [
+                k.event_source, k.event_name, k.account_id, k.principal_arn, k.via_service, k.context_pattern,
+                k.error_code, k.region, k.key_ref, k.destination_key_arn, k.principal_account_id,
+            ];
+            (texts.map(|symbol| ranks.of(symbol)), k.key_evidence, k.side)
+        };
+        first(self.key).cmp(&first(other.key)).then_with(|| rest(self.key).cmp(&rest(other.key)))
     }
 }
 
@@ -68,6 +72,6 @@ impl Table for Usage {
         requests: Integer = Some(u.count.requests), "Requests, failures included.";
         first_event_time: Timestamp = Some(u.count.first), "Earliest eventTime counted here.";
         last_event_time: Timestamp = Some(u.count.last), "Latest eventTime counted here.";
-        sample_event_id: Text = u.counts.strings.get(u.count.sample_event_id), "eventID of the earliest.";
+        sample_event_id: Id = u.counts.strings.get(u.count.sample_event_id), "eventID of the earliest.";
     ];
 }
