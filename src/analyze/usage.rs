@@ -1,13 +1,13 @@
 //! A call becomes one request of one usage row.
 
 use crate::kms::call::Call;
-use crate::kms::{context, context_pattern};
+use crate::kms::context_pattern;
 use crate::model::usage::{UsageCounts, UsageKey};
 
 /// Counts `call`; `pattern` is a buffer to write the context pattern in.
 pub(super) fn count(call: &Call<'_>, counts: &mut UsageCounts, pattern: &mut String) {
     let event = call.event;
-    context_pattern::write(context::main(event), pattern);
+    context_pattern::write(call.contexts.main(), pattern);
     let strings = &mut counts.strings;
     let key = UsageKey {
         event_source: strings.intern(event.source),

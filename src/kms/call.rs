@@ -1,5 +1,6 @@
 //! One record with everything that KMS knowledge can say of it, computed once for rules and usage.
 
+use super::context::Contexts;
 use super::failure::Ending;
 use super::key_reference::KeyReference;
 use super::operations::{OperationClass, class_of};
@@ -18,6 +19,8 @@ pub struct Call<'a> {
     pub class: OperationClass,
     /// How it ended.
     pub ending: Ending,
+    /// With which encryption contexts.
+    pub contexts: Contexts<'a>,
     /// Who acted.
     pub principal: Principal<'a>,
     /// Through which service.
@@ -42,9 +45,13 @@ impl<'a> Call<'a> {
     }
 
     fn with_key(event: &'a Event<'a>, class: OperationClass, keys: KeyReference<'a>) -> Self {
-        let principal = Principal::of(event);
-        let side = side_of(principal.account, keys.owner(), event.account);
-        Self { event, class, ending: Ending::of(event.error_code), via: Via::of(event), principal, keys, side }
+        let contexts = Contexts::of(event);
+        let via = Via::of(event, &contexts);
+        let principal = Principal::of(event, &via);
+        // A key that AWS owns is nobody's account: using it through a service crosses no border.
+        let owner = keys.owner().filter(|_| !keys.aws_owned);
+        let side = side_of(principal.account, owner, event.account);
+        Self { event, class, ending: Ending::of(event.error_code), contexts, via, principal, keys, side }
     }
 
     /// Whether the call did what it asked for.

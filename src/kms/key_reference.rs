@@ -21,6 +21,8 @@ pub struct KeyReference<'a> {
     pub named: Option<&'a str>,
     /// ARN of the destination key of a `ReEncrypt`.
     pub destination: Option<&'a str>,
+    /// Whether the record says that the key is AWS's own: `resources[].accountId` is `AWS Internal`.
+    pub aws_owned: bool,
 }
 
 impl<'a> KeyReference<'a> {
@@ -40,8 +42,9 @@ impl<'a> KeyReference<'a> {
     #[must_use]
     pub fn of_kms(event: &Event<'a>) -> Self {
         let mut keys = Vec::new();
-        let mut resource_alias = None;
+        let (mut resource_alias, mut aws_owned) = (None, false);
         for resource in event.resources.elements() {
+            aws_owned |= resource.get_any_case("accountId").str() == Some("AWS Internal");
             let Some(text) = resource.get_any_case("ARN").str() else { continue };
             match Arn::parse(text) {
                 Some(arn) if arn.kms_key_id().is_some() => keys.push(text),
@@ -65,7 +68,7 @@ impl<'a> KeyReference<'a> {
             None => (None, KeyEvidence::None),
         };
         let destination = (event.name == "ReEncrypt").then(|| destination(event, &keys)).flatten();
-        Self { arn, evidence, alias, named: named.or(alias), destination }
+        Self { arn, evidence, alias, named: named.or(alias), destination, aws_owned }
     }
 }
 
@@ -104,7 +107,7 @@ impl<'a> KeyReference<'a> {
     /// A record that names no key.
     #[must_use]
     pub const fn nothing() -> Self {
-        Self { arn: None, evidence: KeyEvidence::None, alias: None, named: None, destination: None }
+        Self { arn: None, evidence: KeyEvidence::None, alias: None, named: None, destination: None, aws_owned: false }
     }
 }
 

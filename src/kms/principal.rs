@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::via::Via;
 use crate::model::arn::Arn;
 use crate::model::event::{Event, Identity};
 
@@ -60,9 +61,9 @@ impl PrincipalKind {
 }
 
 impl<'a> Principal<'a> {
-    /// Reads `userIdentity`.
+    /// Reads `userIdentity`; a service that acts in its own name is named by `via`.
     #[must_use]
-    pub fn of(event: &Event<'a>) -> Self {
+    pub fn of(event: &Event<'a>, via: &Via<'a>) -> Self {
         let id = &event.identity;
         let account = id.account_id.or_else(|| Some(Arn::parse(id.arn?)?.account)).filter(|a| !a.is_empty());
         let (key, kind, session) = match id.kind {
@@ -71,7 +72,7 @@ impl<'a> Principal<'a> {
             "Root" => (root_arn(id), PrincipalKind::Root, None),
             "FederatedUser" => federated(id),
             "AWSAccount" => (account_key(id), PrincipalKind::AwsAccount, None),
-            "AWSService" => (service_key(event), PrincipalKind::AwsService, None),
+            "AWSService" => (service_key(via), PrincipalKind::AwsService, None),
             "IdentityCenterUser" => identity_center(id),
             // Service events carry an account but no type; the account is the key's, not a caller's.
             "" => (Cow::Borrowed("svc:kms"), PrincipalKind::AwsService, None),
@@ -144,8 +145,7 @@ fn account_key<'a>(id: &Identity<'a>) -> Cow<'a, str> {
     Cow::Owned(if who.is_empty() { format!("acct:{account}") } else { format!("acct:{account}/{who}") })
 }
 
-fn service_key<'a>(event: &Event<'a>) -> Cow<'a, str> {
-    let via = super::via::Via::of(event);
+fn service_key<'a>(via: &Via<'a>) -> Cow<'a, str> {
     Cow::Owned(format!("svc:{}", via.service.as_deref().unwrap_or("unknown")))
 }
 

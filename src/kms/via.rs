@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::context::Contexts;
+use super::context_names::claimed_service;
 use crate::model::event::Event;
 
 /// The service between a principal and KMS.
@@ -44,16 +46,16 @@ impl<'a> Via<'a> {
 
     /// Reads `invokedBy`, `sourceIPAddress` and `userAgent`.
     #[must_use]
-    pub fn of(event: &Event<'a>) -> Self {
+    pub fn of(event: &Event<'a>, contexts: &Contexts<'a>) -> Self {
         let raw = match event.identity.invoked_by {
             Some(service) if !service.is_empty() => service,
-            _ if event.source_ip.parse::<IpAddr>().is_ok() => return Self::from_address(event),
+            _ if event.source_ip.parse::<IpAddr>().is_ok() => return Self::from_address(event, contexts),
             _ if event.source_ip.is_empty() && event.user_agent.is_empty() => return Self::direct(false),
             _ if event.source_ip.is_empty() => event.user_agent,
             _ => event.source_ip,
         };
         match normalise(raw) {
-            Label::Opaque => Self::inferred(event).unwrap_or(Self {
+            Label::Opaque => Self::inferred(contexts).unwrap_or(Self {
                 service: None,
                 confidence: Confidence::Opaque,
                 console: false,
@@ -61,7 +63,7 @@ impl<'a> Via<'a> {
             Label::Console => Self::direct(true),
             Label::Service(label) => {
                 let ebs = matches!(&*label, "ec2" | "ec2-frontend-api")
-                    && (event.name == "CreateGrant" || claims(event).any(|name| name == "aws:ebs:id"));
+                    && (event.name == "CreateGrant" || contexts.pairs().any(|(name, _)| name == "aws:ebs:id"));
                 let service = if ebs { Cow::Borrowed("ebs") } else { label };
                 Self { service: Some(service), confidence: Confidence::Exact, console: false }
             }
@@ -73,9 +75,9 @@ impl<'a> Via<'a> {
     }
 
     /// A call from an address is direct whatever its user agent says, but for old Lambda records.
-    fn from_address(event: &Event<'a>) -> Self {
+    fn from_address(event: &Event<'a>, contexts: &Contexts<'a>) -> Self {
         if event.user_agent.starts_with("aws-internal/")
-            && let Some(inferred) = Self::inferred(event)
+            && let Some(inferred) = Self::inferred(contexts)
         {
             return inferred;
         }
@@ -87,15 +89,10 @@ impl<'a> Via<'a> {
         Self::direct(console)
     }
 
-    fn inferred(event: &Event<'a>) -> Option<Self> {
-        let service = claims(event).find_map(super::context_names::claimed_service)?;
+    fn inferred(contexts: &Contexts<'a>) -> Option<Self> {
+        let service = contexts.pairs().find_map(|(name, _)| claimed_service(name))?;
         Some(Self { service: Some(Cow::Borrowed(service)), confidence: Confidence::Inferred, console: false })
     }
-}
-
-/// The names of the call's encryption context, whichever operation carries it.
-fn claims<'a>(event: &Event<'a>) -> impl Iterator<Item = &'a str> {
-    super::context::all(event).flat_map(|context| context.members().map(|(name, _)| name))
 }
 
 enum Label<'a> {

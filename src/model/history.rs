@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
+
 use super::arn::{is_aws_managed_alias, owner_account};
 use super::usage_row::UsageRow;
 
@@ -13,7 +15,7 @@ pub struct History {
     pub own: BTreeSet<String>,
     /// Accounts in whose trails records were found.
     pub trails: BTreeSet<String>,
-    aliases: BTreeMap<String, String>,
+    aliases: FxHashMap<String, String>,
     first_days: BTreeMap<(String, String), i64>,
 }
 

@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::{Rule, phrase};
 use crate::kms::call::Call;
 use crate::kms::mfa::Mfa;
-use crate::kms::{context, context_pattern};
+use crate::kms::context_pattern;
 use crate::model::finding::{Finding, Outcome, Subject};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
@@ -95,7 +95,7 @@ fn subject(call: &Call<'_>, settings: &Settings) -> Subject {
     let event = call.event;
     let mfa = Mfa::of(event, &call.principal, &call.via, settings.mfa_max_age);
     let mut encryption_context = String::new();
-    context_pattern::write(context::main(event), &mut encryption_context);
+    context_pattern::write(call.contexts.main(), &mut encryption_context);
     Subject {
         event_id: event.event_id.to_owned(),
         shared_event_id: event.shared_event_id.unwrap_or_default().to_owned(),

@@ -1,1 +1,171 @@
-//! (being written)
+//! Documents that are made from the code: the tables of the output, and the index of the rules.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use keytrail::lake::schema::Description;
+use keytrail::lake::tables;
+use keytrail::rules::{FAMILIES, Rule};
+
+const MARK: &str =
+    "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
+
+const OUTPUT_INTRO: &str = "\
+# Output
+
+A backfill with `--output out` writes Parquet files below `out/`, a folder for each table:
+
+| table | a row | folder |
+|---|---|---|
+";
+
+const HOW_TO_READ: &str = "
+Folders and files whose names start with `_` are keytrail's own: what is committed, what was seen.
+
+## How to read it
+
+With DuckDB, name the files of a table; `date` is then a column like any other:
+
+```sql
+SELECT event_time, severity, title, principal_arn, key_arn
+FROM read_parquet('out/findings/**/*.parquet', hive_partitioning = true, hive_types = {'date': DATE})
+WHERE date >= DATE '2026-03-01' AND severity_rank >= 3
+ORDER BY event_time;
+```
+
+Tables without dates are one file, replaced as a whole:
+
+```sql
+SELECT key_arn, state, last_use_time FROM read_parquet('out/keys/*.parquet') WHERE manager = 'customer';
+```
+
+A row of `usage` is a count, so requests are summed and rows are not counted:
+
+```sql
+SELECT key_arn, principal_arn, via_service, sum(requests) AS requests
+FROM read_parquet('out/usage/**/*.parquet', hive_partitioning = true, hive_types = {'date': DATE})
+WHERE operation_class = 'crypto' AND error_code IS NULL
+GROUP BY ALL
+ORDER BY requests DESC;
+```
+
+What the logs do not tell is `NULL`, never an empty text: `NULL` means unknown, or that there is nothing, as the column says. Times are UTC.
+
+`date` is the day of the event in `findings`, `usage` and `key_changes`. In `objects` and `rejects` it is the day of delivery, as read from the object's path; without one the folder is `date=__HIVE_DEFAULT_PARTITION__`, and `date` is `NULL`.
+";
+
+const RULES_INTRO: &str = "\
+# Rules
+
+Each rule has a page that says what it sees, why that matters, when it is harmless, and what to do; `keytrail rules ID` prints it. Severity is the one before anything about the case is known: who acted, how, and with what outcome make it worse or milder, as the page says.
+";
+
+#[test]
+fn output_md_is_what_the_tables_say() {
+    check("docs/output.md", &output());
+}
+
+#[test]
+fn rules_md_is_what_the_catalogue_says() {
+    check("docs/rules.md", &rules());
+}
+
+#[test]
+fn every_link_of_rules_md_leads_to_a_page() {
+    for rule in FAMILIES.into_iter().flatten() {
+        let page = std::fs::read_to_string(root().join("docs").join(page_of(rule)));
+        assert_eq!(page.ok().as_deref(), Some(rule.page), "{}", page_of(rule));
+    }
+}
+
+/// Compares a document with what it should be, or rewrites it if the environment says so.
+fn check(path: &str, expected: &str) {
+    let file = root().join(path);
+    if std::env::var_os("KEYTRAIL_REGENERATE").is_some() {
+        let folder = file.parent().expect("a folder");
+        std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&file, expected)).expect("docs can be written");
+    }
+    let actual = std::fs::read_to_string(&file).unwrap_or_default().replace("\r\n", "\n");
+    let differs = actual.lines().zip(expected.lines()).position(|(is, should)| is != should);
+    let line = differs.unwrap_or_else(|| actual.lines().count().min(expected.lines().count())) + 1;
+    assert!(
+        actual == expected,
+        "{path} is stale from line {line} on: KEYTRAIL_REGENERATE=1 cargo test --test integration generated rewrites it"
+    );
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn output() -> String {
+    let tables = tables::all();
+    let mut text = format!("{MARK}\n\n{OUTPUT_INTRO}");
+    for table in &tables {
+        let (name, row) = (table.name, first_sentence(table.doc));
+        line(&mut text, &format!("| [{name}](#{name}) | {} | `{}` |", cell(row), folder(table)));
+    }
+    text.push_str(HOW_TO_READ);
+    tables.iter().for_each(|table| describe(&mut text, table));
+    text
+}
+
+fn describe(text: &mut String, table: &Description) {
+    let files = if table.partitioned { "a folder a day, one or more files in each" } else { "one file, no dates" };
+    line(text, &format!("\n## {}\n", table.name));
+    line(text, table.doc);
+    line(text, &format!("\nFiles: `out/{}*.parquet`: {files}.\n", folder(table)));
+    line(text, "| column | type | meaning |\n|---|---|---|");
+    for (name, kind, meaning) in &table.columns {
+        line(text, &format!("| `{name}` | `{}` | {} |", kind.sql(), cell(meaning)));
+    }
+    if table.partitioned {
+        line(text, "| `date` | `DATE` | The partition, from the name of the folder. |");
+    }
+}
+
+fn folder(table: &Description) -> String {
+    let date = if table.partitioned { "date=YYYY-MM-DD/" } else { "" };
+    format!("{}/{date}", table.name)
+}
+
+fn first_sentence(doc: &str) -> &str {
+    doc.split_once(". ").map_or(doc, |(first, _)| first).trim_end_matches('.')
+}
+
+/// Text that stands in a cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a string can be written to");
+}
+
+fn rules() -> String {
+    let mut text = format!("{MARK}\n\n{RULES_INTRO}");
+    for family in FAMILIES {
+        line(&mut text, &format!("\n## {}\n", family[0].family));
+        line(&mut text, "| rule | title | severity | ATT&CK |\n|---|---|---|---|");
+        for rule in family {
+            line(&mut text, &rule_row(rule));
+        }
+    }
+    text
+}
+
+fn rule_row(rule: &Rule) -> String {
+    let techniques: Vec<_> = rule.mitre.iter().map(|id| technique(id)).collect();
+    let (id, severity) = (rule.id, rule.severity.as_str());
+    format!("| [{id}]({}) | {} | {severity} | {} |", page_of(rule), cell(rule.title), techniques.join(", "))
+}
+
+/// The rule's page, seen from `docs`.
+fn page_of(rule: &Rule) -> String {
+    format!("../src/rules/{}/{}.md", rule.family.replace('-', "_"), rule.id.replace('-', "_"))
+}
+
+/// `T1078.004` stands at `T1078/004`.
+fn technique(id: &str) -> String {
+    format!("[{id}](https://attack.mitre.org/techniques/{}/)", id.replace('.', "/"))
+}

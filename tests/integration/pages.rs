@@ -1,1 +1,165 @@
-//! (being written)
+//! Every rule's page is run: each example fires or stays quiet as the page says, and nothing else fires.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use keytrail::analyze::{Analyzer, Plan, Selection};
+use keytrail::folding;
+use keytrail::lake::local::LocalFolder;
+use keytrail::lake::read;
+use keytrail::lake::tables::findings::Findings;
+use keytrail::lake::Lake;
+use keytrail::model::object::{ObjectName, ObjectRef, RecordCounts};
+use keytrail::model::severity::Severity;
+use keytrail::model::r#yield::Yield;
+use keytrail::rules::page::{Example, Page};
+use keytrail::rules::settings::Settings;
+use keytrail::rules::{self, Rule};
+use rustc_hash::FxHashSet;
+
+/// An example, and where it stands.
+struct Case {
+    rule: &'static Rule,
+    /// Counted from 1.
+    block: usize,
+    /// Line of the page.
+    line: usize,
+    example: Example<'static>,
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}, block {} (line {} of its page)", self.rule.id, self.block, self.line)
+    }
+}
+
+/// Findings by rule, then by id, with the severities of their rows.
+type Found = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
+
+#[test]
+fn every_example_does_as_its_page_says() {
+    let cases: Vec<Case> = rules::all().flat_map(cases_of).collect();
+    assert!(cases.len() > 2 * rules::all().count(), "only {} examples were found", cases.len());
+    let failures = run_all(&cases);
+    assert!(failures.is_empty(), "{} of {} examples:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+fn cases_of(rule: &'static Rule) -> Vec<Case> {
+    let opening = rule.page.lines().enumerate().filter(|(_, line)| line.starts_with("```json "));
+    let examples = Page::parse(rule.page).examples.into_iter().enumerate();
+    examples.zip(opening).map(|((at, example), (line, _))| Case { rule, block: at + 1, line: line + 1, example }).collect()
+}
+
+/// Runs all cases on a few threads; most of the time goes to waiting for disks.
+fn run_all(cases: &[Case]) -> Vec<String> {
+    let plan = Plan::new(Settings::default(), Selection::Fast);
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((at, case)) = take(cases, &next) {
+                    let wrong = run(&plan, case).unwrap_or_else(|unfit| vec![unfit]);
+                    if !wrong.is_empty() {
+                        let text = format!("{case}: {}", wrong.join("; "));
+                        failures.lock().expect("no thread panicked").insert(at, text);
+                    }
+                }
+            });
+        }
+    });
+    failures.into_inner().expect("no thread panicked").into_values().collect()
+}
+
+fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    Some((at, cases.get(at)?))
+}
+
+/// What is wrong with a case.
+fn run(plan: &Plan, case: &Case) -> Result<Vec<String>, String> {
+    let records = records_of(&case.example)?;
+    let drawn = analyse(plan, &case.example)?;
+    check_counts(&drawn.records, records)?;
+    let found = found(plan, drawn)?;
+    let mut wrong = own_rule(case, found.get(case.rule.id));
+    wrong.extend(other_rules(case, &found));
+    Ok(wrong)
+}
+
+/// How many records an example has.
+fn records_of(example: &Example<'_>) -> Result<usize, String> {
+    match serde_json::from_str(&example.json) {
+        Ok(serde_json::Value::Array(records)) => Ok(records.len()),
+        Ok(serde_json::Value::Object(_)) => Ok(1),
+        Ok(_) => Err("neither a record nor an array of records".to_owned()),
+        Err(error) => Err(format!("not JSON: {error}")),
+    }
+}
+
+fn analyse(plan: &Plan, example: &Example<'_>) -> Result<Yield, String> {
+    let is_array = example.json.trim_start().starts_with('[');
+    let records = if is_array { example.json.clone() } else { format!("[{}]", example.json) };
+    let file = format!("{{\"Records\":{records}}}");
+    let object = ObjectRef {
+        bucket: String::new(),
+        key: "/example.json".to_owned(),
+        etag: "1".to_owned(),
+        size: file.len() as u64,
+        name: ObjectName::default(),
+    };
+    let mut analyzer = Analyzer::new(plan, 1 << 24).map_err(|error| error.to_string())?;
+    Ok(analyzer.analyze(&object, file.as_bytes(), &FxHashSet::default()))
+}
+
+/// An example that is not read as it is written proves nothing.
+fn check_counts(counts: &RecordCounts, records: usize) -> Result<(), String> {
+    let read = counts.malformed == 0 && counts.duplicate == 0 && counts.total() == records as u64;
+    if read { Ok(()) } else { Err(format!("{records} records were read as {counts:?}")) }
+}
+
+/// What a lake holds that this was committed to and folded in.
+fn found(plan: &Plan, drawn: Yield) -> Result<Found, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let rows = commit_and_fold(plan, drawn, folder.path()).map_err(|error| error.to_string())?;
+    let mut found = Found::new();
+    for row in rows {
+        let text = |name: &str| row.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+        let of_rule = found.entry(text("rule_id")).or_default();
+        of_rule.entry(text("finding_id")).or_default().insert(text("severity"));
+    }
+    Ok(found)
+}
+
+type Row = serde_json::Map<String, serde_json::Value>;
+
+fn commit_and_fold(plan: &Plan, drawn: Yield, folder: &std::path::Path) -> Result<Vec<Row>, keytrail::lake::LakeError> {
+    let mut lake = Lake::open(Arc::new(LocalFolder::create(folder)?))?;
+    lake.commit_batch(vec![drawn])?;
+    folding::fold(&mut lake, plan.settings(), &[])?;
+    read::records::<Findings>(lake.storage(), |_| true)
+}
+
+/// What is wrong with the findings of the page's own rule.
+fn own_rule(case: &Case, own: Option<&BTreeMap<String, BTreeSet<String>>>) -> Vec<String> {
+    let severities: Vec<&BTreeSet<String>> = own.into_iter().flat_map(BTreeMap::values).collect();
+    match (case.example.fires, case.example.severity.map(Severity::as_str), severities.as_slice()) {
+        (true, None, _) => vec!["fires, but names no severity".to_owned()],
+        (true, Some(named), [one]) if one.iter().eq([named]) => Vec::new(),
+        (true, Some(named), []) => vec![format!("should fire with {named}, and is quiet")],
+        (true, Some(named), [one]) => vec![format!("should fire with {named}, fires with {one:?}")],
+        (true, Some(named), many) => vec![format!("should fire once with {named}, gives {} findings: {many:?}", many.len())],
+        (false, _, []) => Vec::new(),
+        (false, _, many) => vec![format!("should be quiet, fires with {many:?}")],
+    }
+}
+
+/// What is wrong with the findings of other rules.
+fn other_rules(case: &Case, found: &Found) -> Vec<String> {
+    let expected: BTreeSet<&str> = case.example.also.iter().copied().collect();
+    let fired: BTreeSet<&str> = found.keys().map(String::as_str).filter(|id| *id != case.rule.id).collect();
+    let surplus = fired.difference(&expected).map(|id| format!("{id} fires too ({:?})", found[*id].values()));
+    let missing = expected.difference(&fired).map(|id| format!("{id} should fire too"));
+    surplus.chain(missing).collect()
+}

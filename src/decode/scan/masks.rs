@@ -3,7 +3,7 @@
 
 /// Bytes classified at once.
 pub const BATCH: usize = 256;
-/// Bytes that classifying a batch reads: a byte is judged together with the next.
+/// Bytes that classifying a batch reads: a member's name is recognised by letters up to its sixth.
 pub const BATCH_WITH_LOOKAHEAD: usize = BATCH + 8;
 /// Readable bytes that must follow the input, so that the last batch needs no special case.
 pub const PADDING: usize = BATCH_WITH_LOOKAHEAD + 56;
@@ -15,7 +15,7 @@ pub struct Masks {
     pub open: u64,
     /// `}` and `]` outside of strings.
     pub close: u64,
-    /// Opening quotes of strings that start with `e`: `"eventSource"` and `"eventName"` are among them.
+    /// Opening quotes of strings that may be `eventSource` or `eventName`, by their first and sixth letter.
     pub key: u64,
     /// Colons before a `k`: those of `:kms:` are among them.
     pub kms: u64,
@@ -93,7 +93,7 @@ pub mod portable {
             match bytes[at] {
                 b'"' => {
                     raw.quote |= bit;
-                    if bytes[at + 1] == b'e' {
+                    if bytes[at + 1] == b'e' && matches!(bytes[at + 6], b'S' | b'N') {
                         raw.key |= bit;
                     }
                 }
@@ -155,11 +155,12 @@ pub mod avx2 {
     #[target_feature(enable = "avx2,pclmulqdq")]
     #[inline]
     fn half(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> [u32; 6] {
-        let (bytes, next) = (load(batch, at), load(batch, at + 1));
+        let (bytes, next, sixth) = (load(batch, at), load(batch, at + 1), load(batch, at + 6));
         let quote = equals(bytes, b'"');
         // `{` and `[`, `}` and `]` differ in one bit only.
         let folded = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
-        let member = _mm256_and_si256(quote, equals(next, b'e'));
+        let capital = _mm256_or_si256(equals(sixth, b'S'), equals(sixth, b'N'));
+        let member = _mm256_and_si256(_mm256_and_si256(quote, equals(next, b'e')), capital);
         let kms = _mm256_and_si256(equals(bytes, b':'), equals(next, b'k'));
         [
             bits(quote),

@@ -115,6 +115,9 @@ impl Walk<'_> {
     /// Takes one block of 64 bytes; tells the offset of the bracket that ends the list, if it is here.
     #[inline]
     fn block(&mut self, base: usize, masks: &Masks) -> Option<usize> {
+        if masks.open | masks.close | masks.key | masks.kms | masks.backslash == 0 {
+            return None;
+        }
         let closes = masks.close.count_ones();
         if self.depth > 1 + closes {
             // Deep inside of a record all through: no member of it starts here, nothing ends here.

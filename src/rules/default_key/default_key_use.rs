@@ -50,7 +50,8 @@ fn is_use(row: &UsageRow<'_>) -> bool {
 }
 
 fn default_alias(row: &UsageRow<'_>, day: &Day<'_>) -> Option<String> {
-    alias_of(row.key_ref)
+    let named = if row.key_ref.contains("alias/aws/") { alias_of(row.key_ref) } else { None };
+    named
         .filter(|alias| is_aws_managed_alias(alias))
         .or_else(|| day.history.aws_managed_alias(row.key_arn))
         .map(str::to_owned)

@@ -1,6 +1,6 @@
 //! A context whose ARN or account id is neither the caller's nor the key owner's (DOMAIN D.5, CTX-05).
 
-use super::{day, pairs};
+use super::day;
 use crate::kms::call::Call;
 use crate::kms::context_names::{self, AccountIn, ContextName, plain};
 use crate::kms::failure::Ending;
@@ -14,7 +14,7 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     if call.ending == Ending::DryRun {
         return None;
     }
-    let (severity, name, value, what) = pairs(call)
+    let (severity, name, value, what) = call.contexts.pairs()
         .filter_map(|(name, value)| {
             let known = context_names::known(name)?;
             let (severity, what) = foreign(known, value, call, settings)?;

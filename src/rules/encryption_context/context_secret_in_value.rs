@@ -1,7 +1,6 @@
 //! A context value that looks like a credential or like personal data (DOMAIN D.5, CTX-07). The
 //! value itself is never shown.
 
-use super::pairs;
 use crate::kms::call::Call;
 use crate::kms::context_names::{self, ContextName, plain};
 use crate::kms::sensitive;
@@ -10,7 +9,7 @@ use crate::rules::settings::Settings;
 use crate::rules::{Rule, phrase};
 
 pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
-    let (detector, name, length) = pairs(call)
+    let (detector, name, length) = call.contexts.pairs()
         .filter(|(name, _)| context_names::known(name).is_none_or(ContextName::is_client_side))
         .filter(|(name, _)| plain(name) != "aws-crypto-public-key")
         .filter_map(|(name, value)| Some((sensitive::detect(name, value)?, name, value.chars().count())))

@@ -1,6 +1,6 @@
 //! A principal that sends, in its own name, a context that only a service sends (DOMAIN D.5, CTX-04).
 
-use super::{day, pairs};
+use super::day;
 use crate::kms::call::Call;
 use crate::kms::context_names::{self, plain};
 use crate::kms::failure::Ending;
@@ -14,7 +14,7 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     if !call.via.is_direct() || call.principal.is_aws() || call.event.name == "CreateGrant" {
         return None;
     }
-    let (severity, name, service) = pairs(call)
+    let (severity, name, service) = call.contexts.pairs()
         .filter_map(|(name, _)| {
             let known = context_names::known(name)?;
             (!known.direct_is_legitimate()).then(|| (severity(plain(name)), plain(name), known.service))

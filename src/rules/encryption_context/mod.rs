@@ -7,7 +7,6 @@ mod context_service_claimed_directly;
 
 use super::{Check, Events, Rule};
 use crate::kms::call::Call;
-use crate::kms::context;
 use crate::model::severity::Severity;
 
 /// Operations whose requests carry an encryption context (DOMAIN D.1).
@@ -52,13 +51,6 @@ pub const RULES: &[Rule] = &[
         check: Check::Event { events: WITH_CONTEXT, check: context_service_claimed_directly::check },
     },
 ];
-
-/// Names and string values of all contexts of a call.
-fn pairs<'a>(call: &Call<'a>) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
-    context::all(call.event)
-        .flat_map(|context| context.members())
-        .filter_map(|(name, value)| Some((name, value.str()?)))
-}
 
 /// The day of a call, as groups are told apart by.
 fn day(call: &Call<'_>) -> String {
