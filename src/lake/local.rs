@@ -1,5 +1,6 @@
 //! A folder as output location: durable by fsync, exclusive by hard link, published by rename.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Write};
@@ -40,7 +41,8 @@ impl LocalFolder {
         self.root.join(path)
     }
 
-    fn write_durably(&self, to: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    /// Content is durable when this returns, the name is not yet.
+    fn write(&self, to: &Path, bytes: &[u8]) -> Result<(), LakeError> {
         let write = || -> io::Result<()> {
             if let Some(folder) = to.parent() {
                 create_folders_durably(&self.root, folder)?;
@@ -49,10 +51,17 @@ impl LocalFolder {
             file.write_all(bytes)?;
             file.sync_all()
         };
-        write().and_then(|()| sync_folder_of(to)).map_err(|e| {
+        write().map_err(|e| {
             let _ = fs::remove_file(to);
             error("write", to, e)
         })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        if let Some(folder) = to.parent() {
+            create_folders_durably(&self.root, folder)?;
+        }
+        fs::rename(from, to)
     }
 }
 
@@ -64,22 +73,21 @@ impl Storage for LocalFolder {
     fn put(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
         // Beside its final name first: a reader never sees half a file.
         let scratch = self.at(&format!("_staging/{}/put", self.writer));
-        self.write_durably(&scratch, bytes)?;
         let to = self.at(path);
-        let rename = || -> io::Result<()> {
-            if let Some(folder) = to.parent() {
-                create_folders_durably(&self.root, folder)?;
-            }
-            fs::rename(&scratch, &to)?;
-            sync_folder_of(&to)
-        };
-        rename().map_err(|e| error("write", &to, e))
+        self.write(&scratch, bytes)?;
+        self.rename(&scratch, &to).and_then(|()| sync_folder_of(&to)).map_err(|e| error("write", &to, e))
+    }
+
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
+        self.write(&self.at(path), bytes)
     }
 
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError> {
         let scratch = self.at(&format!("_staging/{}/entry", self.writer));
-        self.write_durably(&scratch, bytes)?;
+        self.write(&scratch, bytes)?;
         let to = self.at(path);
+        // The names of all that was staged, before an entry speaks of it.
+        sync_folder_of(&scratch).map_err(|e| error("write", &scratch, e))?;
         let link = || -> io::Result<bool> {
             if let Some(folder) = to.parent() {
                 create_folders_durably(&self.root, folder)?;
@@ -96,19 +104,17 @@ impl Storage for LocalFolder {
         created
     }
 
-    fn publish(&self, staged: &str, path: &str) -> Result<(), LakeError> {
-        let (from, to) = (self.at(staged), self.at(path));
-        let rename = || -> io::Result<()> {
-            if let Some(folder) = to.parent() {
-                create_folders_durably(&self.root, folder)?;
+    fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError> {
+        let mut folders = BTreeSet::new();
+        for (staged, path) in files {
+            let (from, to) = (self.at(staged), self.at(path));
+            match self.rename(&from, &to) {
+                Err(e) if e.kind() == ErrorKind::NotFound && to.exists() => {}
+                other => other.map_err(|e| error("publish", &to, e))?,
             }
-            match fs::rename(&from, &to) {
-                Err(e) if e.kind() == ErrorKind::NotFound && to.exists() => Ok(()),
-                other => other,
-            }?;
-            sync_folder_of(&to)
-        };
-        rename().map_err(|e| error("publish", &to, e))
+            folders.insert(to.parent().map(Path::to_owned).unwrap_or_default());
+        }
+        folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|e| error("publish into", folder, e)))
     }
 
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError> {
@@ -192,10 +198,11 @@ fn create_folders_durably(root: &Path, folder: &Path) -> io::Result<()> {
 
 /// A new name is durable when the folder that holds it is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -223,9 +230,9 @@ mod tests {
         let lake = LocalFolder::create(folder.path()).expect("folder");
         lake.put("_staging/w/1", b"rows").expect("puts");
         for _ in 0..2 {
-            lake.publish("_staging/w/1", "usage/date=2026-03-02/a.parquet").expect("publishes");
+            lake.publish(&[("_staging/w/1", "usage/date=2026-03-02/a.parquet")]).expect("publishes");
         }
         assert_eq!(lake.list("usage").expect("lists"), ["usage/date=2026-03-02/a.parquet"]);
-        assert!(lake.publish("_staging/w/2", "usage/none").is_err());
+        assert!(lake.publish(&[("_staging/w/2", "usage/none")]).is_err());
     }
 }

@@ -78,7 +78,7 @@ impl Lake {
     fn stage(&mut self, table: &'static str, path: String, rows: usize, bytes: &[u8]) -> Result<FileEntry, LakeError> {
         self.staged += 1;
         let staged = format!("_staging/{}/{}", self.writer, self.staged);
-        self.storage.put(&staged, bytes)?;
+        self.storage.stage(&staged, bytes)?;
         Ok(FileEntry { table: table.to_owned(), path, staged, rows: rows as u64, bytes: bytes.len() as u64 })
     }
 
@@ -176,9 +176,8 @@ fn alive_path(writer: &str) -> String {
 
 /// Gives the files of a committed entry their final names. Doing it again does nothing.
 fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
-    for file in &entry.files {
-        storage.publish(&file.staged, &file.path)?;
-    }
+    let files: Vec<_> = entry.files.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
+    storage.publish(&files)?;
     entry.removes.iter().try_for_each(|path| storage.remove(path))
 }
 

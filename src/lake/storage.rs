@@ -13,6 +13,13 @@ pub trait Storage: Send + Sync {
     /// If it cannot be written.
     fn put(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError>;
 
+    /// Writes a file whole under a name that nobody else uses. It is durable when a later
+    /// [`Storage::put_if_absent`] of this writer returns.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError>;
+
     /// Writes a file unless one of that name exists; tells whether it did. Of many writers exactly
     /// one succeeds.
     ///
@@ -20,12 +27,12 @@ pub trait Storage: Send + Sync {
     /// If it cannot be written.
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError>;
 
-    /// Gives a staged file its final name, replacing what had it; readers see the one or the other.
-    /// If the staged file is gone and the final one is there, nothing is to be done.
+    /// Gives staged files their final names, each replacing what had it; readers see the one or the
+    /// other. Where the staged file is gone and the final one is there, nothing is to be done.
     ///
     /// # Errors
     /// If neither is there, or the place cannot be written.
-    fn publish(&self, staged: &str, path: &str) -> Result<(), LakeError>;
+    fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError>;
 
     /// Reads a file whole; `None` if there is none.
     ///

@@ -1,4 +1,4 @@
-//! An arena of distinct strings: a row holds numbers, the text stands once.
+//! Arenas of strings: a row holds numbers, the text stands once.
 
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
@@ -75,6 +75,39 @@ impl Strings {
                 .map(|at| self.intern(slice(&other.text, &other.ends, u32::try_from(at).unwrap_or(u32::MAX))))
                 .collect(),
         )
+    }
+}
+
+/// Texts that hardly recur, one behind the other: nothing is looked up, nothing is shared.
+#[derive(Debug, Default)]
+pub struct Texts {
+    text: String,
+    ends: Vec<u32>,
+}
+
+/// A text of one [`Texts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextId(u32);
+
+impl Texts {
+    /// Keeps a text.
+    pub fn push(&mut self, text: &str) -> TextId {
+        let id = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        self.text.push_str(text);
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        TextId(id)
+    }
+
+    /// A kept text.
+    #[must_use]
+    pub fn get(&self, id: TextId) -> &str {
+        slice(&self.text, &self.ends, id.0)
+    }
+
+    /// Bytes held, nearly.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.text.len() + self.ends.len() * 4
     }
 }
 

@@ -2,7 +2,7 @@
 
 use hashbrown::hash_map::Entry;
 
-use super::strings::{Strings, Symbol, Translation};
+use super::strings::{Strings, Symbol, TextId, Texts, Translation};
 use super::time::Seconds;
 
 /// Where the key of a request was learned from, strongest first.
@@ -135,14 +135,15 @@ pub struct UsageCount {
     /// Latest `eventTime`.
     pub last: Seconds,
     /// `eventID` of the earliest request; the smallest of several.
-    pub sample_event_id: Symbol,
+    pub sample_event_id: TextId,
 }
 
 /// Usage rows of an object or a batch, with the strings they refer to.
 #[derive(Debug, Default)]
 pub struct UsageCounts {
-    /// The strings of all rows.
+    /// The strings of all rows' dimensions.
     pub strings: Strings,
+    samples: Texts,
     rows: hashbrown::HashMap<UsageKey, UsageCount, rustc_hash::FxBuildHasher>,
 }
 
@@ -156,26 +157,31 @@ impl UsageCounts {
     pub fn merge(&mut self, other: &Self) {
         let translation = self.strings.absorb(&other.strings);
         for (key, count) in &other.rows {
-            let sample = other.strings.get(count.sample_event_id);
+            let sample = other.sample(count);
             self.add(key.translated(&translation), count.requests, (count.first, count.last), sample);
         }
     }
 
-    /// The sample is interned only where it is kept: event ids are many, and each is seen once.
+    /// The `eventID` that speaks for a count of this set.
+    #[must_use]
+    pub fn sample(&self, count: &UsageCount) -> &str {
+        self.samples.get(count.sample_event_id)
+    }
+
     fn add(&mut self, key: UsageKey, requests: i64, (first, last): (Seconds, Seconds), sample: &str) {
-        let Self { strings, rows } = self;
+        let Self { samples, rows, .. } = self;
         match rows.entry(key) {
             Entry::Vacant(entry) => {
-                let sample_event_id = strings.intern(sample);
+                let sample_event_id = samples.push(sample);
                 entry.insert(UsageCount { requests, first, last, sample_event_id });
             }
             Entry::Occupied(mut entry) => {
                 let count = entry.get_mut();
                 count.requests += requests;
                 count.last = count.last.max(last);
-                if (first, sample) < (count.first, strings.get(count.sample_event_id)) {
+                if (first, sample) < (count.first, samples.get(count.sample_event_id)) {
                     count.first = first;
-                    count.sample_event_id = strings.intern(sample);
+                    count.sample_event_id = samples.push(sample);
                 }
             }
         }
@@ -201,6 +207,6 @@ impl UsageCounts {
     /// Bytes held, nearly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.strings.bytes() + self.rows.len() * (size_of::<(UsageKey, UsageCount)>() + 8)
+        self.strings.bytes() + self.samples.bytes() + self.rows.len() * (size_of::<(UsageKey, UsageCount)>() + 8)
     }
 }

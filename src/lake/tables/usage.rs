@@ -72,6 +72,6 @@ impl Table for Usage {
         requests: Integer = Some(u.count.requests), "Requests, failures included.";
         first_event_time: Timestamp = Some(u.count.first), "Earliest eventTime counted here.";
         last_event_time: Timestamp = Some(u.count.last), "Latest eventTime counted here.";
-        sample_event_id: Id = u.counts.strings.get(u.count.sample_event_id), "eventID of the earliest.";
+        sample_event_id: Id = u.counts.sample(u.count), "eventID of the earliest.";
     ];
 }
