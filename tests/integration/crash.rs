@@ -259,14 +259,21 @@ fn a_run_that_finds_another_one_folding() {
     reference.assert_same(&tables(&out).without(&which_copy), "folded after the other one");
 }
 
+/// Takes the only fold of an output back, as if it had not happened yet.
+fn undo_fold(out: &Path, fold: &Value) {
+    assert_eq!(fold["kind"], "fold");
+    for file in fold["files"].as_array().expect("files") {
+        fs::remove_file(out.join(file["path"].as_str().expect("a path"))).expect("a file of the fold");
+    }
+    let sequence = fold["sequence"].as_u64().expect("a number");
+    fs::remove_file(out.join(format!("_ledger/{sequence:020}.json"))).expect("the fold's entry");
+}
+
 /// While a live process is between commit and publication, another one runs `sources` to its end.
 fn run_beside_an_unpublished_commit(out: &Path, sources: &[&Path]) {
     let entries = ledger(out);
     let entry = entries.iter().rfind(|entry| entry["kind"] == "batch").expect("a batch");
-    // The fold that followed has not happened yet.
-    let last = entries.last().expect("a fold");
-    assert_eq!(last["kind"], "fold");
-    fs::remove_file(out.join(format!("_ledger/{:020}.json", last["sequence"].as_u64().expect("a number")))).expect("the fold's entry");
+    undo_fold(out, entries.last().expect("a fold"));
     let moved = unpublish(out, entry);
     let alive = alive_file(out, entry);
     let lock = File::create(&alive).expect("the lock's file");
