@@ -1,7 +1,9 @@
-//! The only unsafe code of the crate: two calls, each checked on both sides, each tested here.
+//! The only unsafe code of the crate: calls of a C inflater, and of instructions that not every
+//! processor has. Each is checked on both sides, each is tested.
 #![expect(unsafe_code, reason = "a C inflater, and instructions that not every processor has")]
 
 use std::ptr::NonNull;
+use std::sync::LazyLock;
 
 use libdeflate_sys::{
     libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor,
@@ -70,16 +72,32 @@ impl Drop for Libdeflate {
     }
 }
 
-/// Classifies a batch with the widest instructions that the processor has.
-#[inline]
-pub(super) fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
+/// A way to classify a batch.
+pub(super) type Classify = fn(&[u8; BATCH_WITH_LOOKAHEAD], &mut Carry, &mut [Masks; 4]);
+
+/// The ways that this processor has, the widest first.
+pub(super) fn ways() -> Vec<Classify> {
+    let mut ways: Vec<Classify> = Vec::new();
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq") {
-        // SAFETY: the processor has both features, asked one line above.
-        unsafe { masks::avx2::classify(batch, carry, out) };
-        return;
+    {
+        let clmul = is_x86_feature_detected!("pclmulqdq");
+        if clmul && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            // SAFETY: the processor has all three features, asked one line above.
+            ways.push(|batch, carry, out| unsafe { masks::avx512::classify(batch, carry, out) });
+        }
+        if clmul && is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has both features, asked one line above.
+            ways.push(|batch, carry, out| unsafe { masks::avx2::classify(batch, carry, out) });
+        }
     }
-    masks::portable::classify(batch, carry, out);
+    ways.push(masks::portable::classify);
+    ways
+}
+
+/// The widest way, looked up once.
+pub(super) fn classifier() -> Classify {
+    static WIDEST: LazyLock<Classify> = LazyLock::new(|| ways().first().copied().unwrap_or(masks::portable::classify));
+    *WIDEST
 }
 
 #[cfg(test)]

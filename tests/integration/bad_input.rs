@@ -277,9 +277,9 @@ fn a_log_that_ends_in_the_middle_of_a_record() {
     let cut = &content[..content.len() - 400];
     let mixed = Mixed::new().with("cut.json", cut);
     mixed.run(&[]);
-    assert_outcomes(&mixed, "cut.json", 6, 5);
     let rejects = raw_rejects(&mixed, "cut.json");
-    assert_eq!(rejects.len(), 1);
+    assert_eq!(rejects.iter().filter(|(_, raw)| !raw.is_empty()).count(), 1, "{rejects:?}");
+    assert_outcomes(&mixed, "cut.json", 6, 5);
     let (offset, raw) = &rejects[0];
     assert_eq!(&cut[*offset..], &raw[..], "what is left is kept to the last byte");
     mixed.assert_good_ones_are_counted();
@@ -504,6 +504,7 @@ fn a_full_disk() {
         assert_holds(&out);
         reference.assert_same(&tables(&out), "after space was made");
     }
+    println!("commits before each disk was full: {sizes:?}");
     assert!(sizes.values().any(|entries| *entries > 2), "some disk must be full after some commits: {sizes:?}");
 }
 

@@ -227,6 +227,7 @@ fn killed_between_publication_and_removal_of_what_a_fold_replaces() {
 
 #[test]
 fn two_processes_at_once() {
+    let mut most_writers = 0;
     for _ in 0..3 {
         let folder = temp_dir();
         let out = folder.path().join("out");
@@ -234,10 +235,14 @@ fn two_processes_at_once() {
         assert_succeeds(one);
         assert_succeeds(two);
         let found = assert_holds(&out);
-        let writers: BTreeSet<String> = ledger(&out).iter().map(|entry| entry["writer"].to_string()).collect();
+        let entries = ledger(&out);
+        let batches = entries.iter().filter(|entry| entry["kind"] == "batch");
+        let writers: BTreeSet<String> = batches.map(|entry| entry["writer"].to_string()).collect();
+        most_writers = most_writers.max(writers.len());
         assert_eq!(found["objects"].as_u64(), Some(REFERENCE.tables.0["objects"].len() as u64));
-        REFERENCE.tables.assert_same(&tables(&out), &format!("two at once, {} of them committed", writers.len()));
+        REFERENCE.tables.assert_same(&tables(&out), "two at once");
     }
+    assert_eq!(most_writers, 2, "never did both of them commit something");
 }
 
 /// Another process folds at the moment: this one waits, or leaves it to the other; it does not fail.
@@ -284,7 +289,8 @@ fn run_beside_an_unpublished_commit(out: &Path, sources: &[&Path]) {
     while started.elapsed() < Duration::from_secs(2) && child.try_wait().expect("the child can be asked").is_none() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    for (staged, path) in moved {
+    // It may have been helped meanwhile.
+    for (staged, path) in moved.into_iter().filter(|(staged, _)| staged.exists()) {
         fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
         fs::rename(staged, path).expect("publishes");
     }

@@ -11,7 +11,7 @@ const DUCKDB: &str = "duckdb==1.5.5";
 
 /// Counts with the standard library what the tables must say, and asks `DuckDB` what they say.
 const SCRIPT: &str = r#"
-import glob, gzip, json, sys
+import glob, gzip, json, re, sys
 import duckdb
 
 logs, out = sys.argv[1:3]
@@ -21,7 +21,10 @@ api = [r for r in records if r.get("eventType") != "AwsVpceEvent" and r.get("eve
 kms = {r["eventID"]: r for r in api if r["eventSource"] == "kms.amazonaws.com"}
 
 def cross_account(r):
-    owner = next((x["ARN"].split(":")[4] for x in r.get("resources") or [] if x.get("type") == "AWS::KMS::Key"), None)
+    arns = [x["ARN"] for x in r.get("resources") or [] if x.get("type") == "AWS::KMS::Key"]
+    # Of a refused call only the message names the key.
+    arns += re.findall(r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+", r.get("errorMessage") or "")
+    owner = arns[0].split(":")[4] if arns else None
     caller = r["userIdentity"].get("accountId")
     return owner is not None and caller is not None and owner != caller
 

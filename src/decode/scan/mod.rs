@@ -74,11 +74,11 @@ pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit:
     let mut walk = Walk { padded, list, interest, found, depth: 0, last_end: start, record: Candidate::default() };
     let mut carry = Carry::default();
     let mut batch_masks = [Masks::default(); 4];
-    let mut at = start;
+    let (mut at, classify) = (start, native::classifier());
     while at < len {
         // Four blocks of masks first, then the branches: the masks do not wait for each other.
         let Some(batch) = padded[at..].first_chunk::<BATCH_WITH_LOOKAHEAD>() else { break };
-        native::classify(batch, &mut carry, &mut batch_masks);
+        classify(batch, &mut carry, &mut batch_masks);
         for (block, masks) in batch_masks.iter().enumerate() {
             if let Some(end) = walk.block(at + block * 64, masks) {
                 return Stop::End(end);
