@@ -2,11 +2,19 @@
 
 use std::path::PathBuf;
 
+use crate::model::severity::Severity;
+use crate::model::time::Seconds;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds what happened to KMS keys in `CloudTrail` logs, and writes it to Parquet.
 #[derive(Debug, Parser)]
-#[command(name = "keytrail", version, about, max_term_width = 100, after_help = "Start with: keytrail backfill LOGS --output out\nThen:       keytrail findings out")]
+#[command(
+    name = "keytrail",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Start with: keytrail backfill LOGS --output out\nThen:       keytrail findings out"
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -45,12 +53,12 @@ pub struct Backfill {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Only files delivered on or after this day, by their path.
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub from: Option<String>,
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub from: Option<Seconds>,
     /// Only files delivered on or before this day, by their path. Events near midnight, and late
     /// ones, lie in a later day's folder.
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    pub to: Option<String>,
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
+    pub to: Option<Seconds>,
     /// Only files of this account, by their path (may be repeated).
     #[arg(long, value_name = "ID")]
     pub account: Vec<String>,
@@ -82,8 +90,8 @@ pub struct FindingsArgs {
     #[arg(value_name = "OUT")]
     pub output: PathBuf,
     /// Only this severity and worse.
-    #[arg(long, value_name = "SEVERITY", default_value = "low")]
-    pub severity: String,
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = severity)]
+    pub severity: Severity,
     /// Only this rule or family.
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
@@ -94,8 +102,8 @@ pub struct FindingsArgs {
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
     /// Only acts on or after this time (date or RFC 3339).
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub since: Option<Seconds>,
     /// Most findings shown; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub limit: usize,
@@ -160,6 +168,19 @@ pub enum RowFormat {
     Csv,
 }
 
+fn severity(word: &str) -> Result<Severity, String> {
+    Severity::parse(word).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
+}
+
+fn day(text: &str) -> Result<Seconds, String> {
+    Seconds::parse_date(text).ok_or_else(|| "no date YYYY-MM-DD".to_owned())
+}
+
+fn time(text: &str) -> Result<Seconds, String> {
+    day(text)
+        .or_else(|_| Seconds::parse(text).ok_or_else(|| "neither a date YYYY-MM-DD nor an RFC 3339 time".to_owned()))
+}
+
 /// `500000`, `64MiB`, `1GiB`.
 fn byte_size(text: &str) -> Result<usize, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -171,5 +192,8 @@ fn byte_size(text: &str) -> Result<usize, String> {
         _ => return Err("give bytes, or a number with KiB, MiB or GiB".to_owned()),
     };
     let number: usize = digits.trim().parse().map_err(|_| "not a number of bytes".to_owned())?;
-    number.checked_mul(unit).filter(|bytes| (1..=1 << 40).contains(bytes)).ok_or_else(|| "from 1 byte to 1024 GiB".to_owned())
+    number
+        .checked_mul(unit)
+        .filter(|bytes| (1..=1 << 40).contains(bytes))
+        .ok_or_else(|| "from 1 byte to 1024 GiB".to_owned())
 }

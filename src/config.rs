@@ -27,12 +27,12 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read configuration {path}: {source}")]
+    #[error("cannot read configuration {path}: {error}")]
     Io {
         /// Which.
         path: String,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// It is no TOML, or has a key that is not known.
     #[error("configuration {path}: {reason}")]
@@ -106,10 +106,11 @@ struct FileInventory {
 pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
     let Some(path) = path else { return Ok(Config::default()) };
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Io { path: name.clone(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Io { path: name.clone(), error })?;
     let file: File =
         toml::from_str(&text).map_err(|e| ConfigError::Form { path: name.clone(), reason: e.to_string() })?;
-    let wrong = |place: &str, reason: String| ConfigError::Value { path: name.clone(), place: place.to_owned(), reason };
+    let wrong =
+        |place: &str, reason: String| ConfigError::Value { path: name.clone(), place: place.to_owned(), reason };
     check_accounts(&file.accounts).map_err(|(place, reason)| wrong(place, reason))?;
     let mut settings = Settings {
         accounts: Accounts {
@@ -165,7 +166,9 @@ fn checked(file: FileSuppression) -> Result<Suppression, String> {
     }
     let expires = match &file.expires {
         None => None,
-        Some(date) => Some(Seconds::parse_date(date).ok_or_else(|| format!("expires: {date:?} is no date YYYY-MM-DD"))?),
+        Some(date) => {
+            Some(Seconds::parse_date(date).ok_or_else(|| format!("expires: {date:?} is no date YYYY-MM-DD"))?)
+        }
     };
     Ok(Suppression { rule: file.rule, key: file.key, principal: file.principal, account: file.account, expires })
 }

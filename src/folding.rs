@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use arrow_array::Array;
 
 use crate::fold::Fold;
+use crate::lake::ledger;
 use crate::lake::read::{self, Batch, Columns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
@@ -33,23 +34,27 @@ pub struct Folded {
     pub key_uses: usize,
     /// Findings of usage rules by severity, mildest first.
     pub findings: [u64; Severity::ALL.len()],
+    /// Accounts that counted as own.
+    pub own_accounts: Vec<String>,
 }
 
 /// Folds all that is committed; `None` if nothing has changed since the last fold.
 ///
 /// # Errors
-/// If tables cannot be read or written, or another process folds.
+/// If tables cannot be read or written, or another process folds for too long.
 pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Result<Option<Folded>, LakeError> {
     let identity = identity(settings, inventory);
-    let lock = lake.fold_lock()?.ok_or(LakeError::FoldBusy)?;
+    let lock = lake.fold_lock()?;
     lake.refresh()?;
     if lake.ledger().is_folded(&identity) {
         return Ok(None);
     }
     let through = lake.ledger().through();
     let storage = lake.storage();
-    let usage = read::files::<Usage>(storage)?;
-    let changes = read::files::<KeyChanges>(storage)?;
+    // What the ledger names, not what a listing shows: another writer may be about to publish.
+    let entries = ledger::through(storage, through)?;
+    let usage = read::committed_files::<Usage>(storage, &entries)?;
+    let changes = read::committed_files::<KeyChanges>(storage, &entries)?;
     let mut fold = Fold::new(history(storage, &usage, settings)?);
     inventory.iter().for_each(|key| fold.inventory(key));
     learn_aliases(storage, changes.values().flatten(), &mut fold)?;
@@ -75,6 +80,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         let rows: Vec<_> = of_day.iter().collect();
         files.push(file::<Findings>(Some(day), "fold", &rows)?);
     }
+    folded.own_accounts = fold.history().own.iter().cloned().collect();
     let (keys, uses) = fold.finish();
     let uses = uses.rows();
     (folded.keys, folded.key_uses) = (keys.len(), uses.len());
@@ -97,7 +103,8 @@ fn learn_aliases<'f>(
         for batch in rows.batches() {
             let (change, outcome) = (batch.text("change")?, batch.text("outcome")?);
             let (key, alias) = (batch.text("key_arn")?, batch.text("alias")?);
-            for row in (0..batch.len()).filter(|row| outcome.at(*row) == "success" && change.at(*row) != "DeleteAlias") {
+            for row in (0..batch.len()).filter(|row| outcome.at(*row) == "success" && change.at(*row) != "DeleteAlias")
+            {
                 fold.learn_alias(key.at(row), alias.at(row));
             }
         }
@@ -141,9 +148,7 @@ fn history(
 fn usage_rules(day: &Day<'_>, settings: &Settings) -> Vec<Finding> {
     rules::all()
         .filter_map(|rule| if let Check::Usage(check) = &rule.check { Some((rule, check)) } else { None })
-        .flat_map(|(rule, check)| {
-            check(day, settings).into_iter().filter_map(|draft| draft.finish(rule, settings, ""))
-        })
+        .flat_map(|(rule, check)| check(day, settings).into_iter().filter_map(|draft| draft.finish(rule, settings, "")))
         .collect()
 }
 

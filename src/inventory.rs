@@ -13,12 +13,12 @@ use crate::model::key_record::KeyRecord;
 #[derive(Debug, thiserror::Error)]
 pub enum InventoryError {
     /// It cannot be read.
-    #[error("cannot read inventory {path}: {source}")]
+    #[error("cannot read inventory {path}: {error}")]
     Io {
         /// Which.
         path: String,
         /// Why.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// It holds something else.
     #[error("inventory {path}: {reason}; give the JSON output of `aws kms list-aliases` or `aws kms describe-key`")]
@@ -36,7 +36,7 @@ pub enum InventoryError {
 /// [`InventoryError`].
 pub fn read(path: &Path) -> Result<Vec<KeyRecord>, InventoryError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| InventoryError::Io { path: name.clone(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|error| InventoryError::Io { path: name.clone(), error })?;
     let form = |reason: String| InventoryError::Form { path: name.clone(), reason };
     let document: Value = serde_json::from_str(&text).map_err(|e| form(e.to_string()))?;
     let documents = match document {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use keytrail::cli::Cli;
 use keytrail::commands::{self, Verdict};
+use keytrail::report::escape::terminal;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -18,9 +19,9 @@ fn main() -> ExitCode {
         // Whoever read our output has seen enough of it.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = keytrail::report::escape::terminal(&format!("{error:#}"));
+            let text = format!("keytrail: {error:#}");
             // Standard error is the last place there is.
-            let _ = writeln!(io::stderr(), "keytrail: {text}");
+            let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
             ExitCode::FAILURE
         }
     }

@@ -68,9 +68,8 @@ pub fn run(
     let line = Line::new(settings.threads * AHEAD);
     let (sender, receiver) = crossbeam_channel::bounded(settings.threads * AHEAD);
     // Analysers are made here: a failure is the run's, not a thread's.
-    let workers = (0..settings.threads)
-        .map(|_| Analyzer::new(plan, settings.max_object_size))
-        .collect::<Result<Vec<_>, _>>()?;
+    let workers =
+        (0..settings.threads).map(|_| Analyzer::new(plan, settings.max_object_size)).collect::<Result<Vec<_>, _>>()?;
     let second_look = Analyzer::new(plan, settings.max_object_size)?;
     std::thread::scope(|scope| {
         for analyzer in workers {
@@ -146,7 +145,13 @@ impl Line {
     }
 }
 
-fn work(objects: &[ObjectRef], store: &dyn Store, mut analyzer: Analyzer<'_>, line: &Line, out: &Sender<(usize, Yield)>) {
+fn work(
+    objects: &[ObjectRef],
+    store: &dyn Store,
+    mut analyzer: Analyzer<'_>,
+    line: &Line,
+    out: &Sender<(usize, Yield)>,
+) {
     let (mut stored, nothing) = (Vec::new(), FxHashSet::default());
     while let Some(place) = line.next(objects.len()) {
         let drawn = draw(&objects[place], store, &mut analyzer, &mut stored, &nothing);

@@ -110,7 +110,8 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
 
 /// `deletionDate`, else what the waiting period makes of the time of the call.
 fn deletion_date(event: &Event<'_>) -> Option<Seconds> {
-    let days = event.response.get("pendingWindowInDays").i64().or_else(|| event.request.get("pendingWindowInDays").i64());
+    let days =
+        event.response.get("pendingWindowInDays").i64().or_else(|| event.request.get("pendingWindowInDays").i64());
     let stated = event.response.get("deletionDate").text().and_then(|text| Seconds::parse_lenient(&text));
     // A multi-Region primary with replicas has no date: its clock has not started.
     let counted = (event.response.get("keyState").str() != Some("PendingReplicaDeletion"))
@@ -126,7 +127,7 @@ fn tags(event: &Event<'_>) -> String {
             tags.insert(key.to_owned(), tag.get_any_case("tagValue").str().unwrap_or_default().into());
         }
     }
-    for key in event.request.get("tagKeys").elements().filter_map(|key| key.str()) {
+    for key in event.request.get("tagKeys").elements().filter_map(super::super::model::json::Json::str) {
         tags.insert(key.to_owned(), Value::Null);
     }
     if tags.is_empty() { String::new() } else { Value::Object(tags).to_string() }

@@ -58,7 +58,9 @@ impl<'a> Analysis<'a> {
             Ok(()) => self.finish(),
             // What was read before is kept; the rest is kept raw.
             Err((error, offset)) if self.drawn.records.total() > 0 => {
-                self.reject(buffer.json(), offset..buffer.json().len(), &error.to_string());
+                if offset < buffer.json().len() {
+                    self.reject(buffer.json(), offset..buffer.json().len(), &error.to_string());
+                }
                 self.finish()
             }
             Err((FramingError::OtherKind(kind), _)) => self.skipped(kind),
@@ -85,7 +87,7 @@ impl<'a> Analysis<'a> {
         let Parser { found, .. } = &mut *parser;
         let _ = probe(buffer, start, list, found, &self.plan.everything);
         let interest = match found.selected.first().map(|first| first.range.clone()) {
-            Some(first) if self.is_other_kind(&buffer.json()[first.clone()], parser) => &self.plan.everything,
+            Some(first) if is_other_kind(&buffer.json()[first.clone()], parser) => &self.plan.everything,
             _ => &self.plan.interest,
         };
         let mut at = start;
@@ -99,22 +101,17 @@ impl<'a> Analysis<'a> {
             match stop {
                 Stop::Full(next) => at = next,
                 Stop::End(end) => return end,
-                Stop::Cut(from) => match next_record(buffer.json(), from + 1) {
-                    Some(next) => {
-                        self.reject(buffer.json(), from..next, "JSON of the record does not end");
-                        at = next;
-                    }
-                    None => {
-                        self.reject(buffer.json(), from..buffer.json().len(), "JSON ends before the list of records does");
-                        return buffer.json().len();
-                    }
-                },
+                Stop::Cut(from) => {
+                    let end = buffer.json().len();
+                    let Some(next) = next_record(buffer.json(), from + 1) else {
+                        self.reject(buffer.json(), from..end, "JSON ends before the list of records does");
+                        return end;
+                    };
+                    self.reject(buffer.json(), from..next, "JSON of the record does not end");
+                    at = next;
+                }
             }
         }
-    }
-
-    fn is_other_kind(&self, record: &[u8], parser: &mut Parser) -> bool {
-        parser.decoder.decode(record, |event| event.is_ok_and(|event| !event.is_api_record()))
     }
 
     /// Takes the records that a scan found. If one of them swallowed others, returns where to scan
@@ -241,6 +238,10 @@ impl<'a> Analysis<'a> {
 fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everything: &Interest) -> Stop {
     found.clear();
     scan(buffer.padded(), start, list, everything, 1, found)
+}
+
+fn is_other_kind(record: &[u8], parser: &mut Parser) -> bool {
+    parser.decoder.decode(record, |event| event.is_ok_and(|event| !event.is_api_record()))
 }
 
 /// Where the next record certainly starts.

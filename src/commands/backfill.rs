@@ -20,7 +20,7 @@ use crate::model::time::Seconds;
 use crate::pipeline::{self, Progress};
 use crate::report;
 use crate::source::local::{self, LocalStore};
-use crate::telemetry::summary::Summary;
+use crate::telemetry::summary::{OwnAccounts, Summary};
 
 /// Bytes of rows after which a batch is committed: bounds what an open batch holds.
 const BATCH_BYTES: usize = 16 << 20;
@@ -30,19 +30,21 @@ const SEEN_EVENTS: usize = 1 << 20;
 pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     let started = Instant::now();
     let config = config::load(args.config.as_deref())?;
-    let filter = Filter::new(args)?;
+    let filter = Filter::new(args);
     let mut summary = Summary::default();
     let folder = LocalFolder::create(&args.output)?;
     let mut lake = Lake::open(Arc::new(folder))?;
     let output = args.output.canonicalize().ok();
-    let listing = local::list(&args.sources, output.as_deref())
-        .with_context(|| format!("cannot read the sources {:?}", args.sources))?;
+    let listing = local::list(&args.sources, output.as_deref()).context("cannot read a source")?;
     let mut objects: Vec<_> = listing.objects.into_iter().filter(|object| filter.wants(object)).collect();
     summary.objects.found = (objects.len() + listing.unreadable.len()) as u64;
     for (place, reason) in listing.unreadable {
         summary.fail(place, reason);
     }
     objects.retain(|object| !lake.ledger().holds(object));
+    if summary.objects.found == 0 {
+        bail!("the sources hold no log files that the filters want: see --from, --to, --account, --region");
+    }
     summary.objects.already_done = summary.objects.found - summary.objects.failed - objects.len() as u64;
     let plan = Plan::new(config.rules, if args.strict { Selection::Strict } else { Selection::Fast });
     let settings = pipeline::Settings {
@@ -56,10 +58,12 @@ pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     let bar = Bar::new(&objects);
     pipeline::run(&objects, &store, &plan, &mut lake, &settings, &bar, &mut summary)?;
     bar.fold();
-    let folded = folding::fold(&mut lake, plan.settings(), &config.inventory)?;
+    let fold = folding::fold(&mut lake, plan.settings(), &config.inventory)?;
     bar.end();
-    if let Some(folded) = folded {
+    if let Some(folded) = fold {
         summary.keys = Some(folded.keys);
+        let configured = !plan.settings().accounts.own.is_empty();
+        summary.own_accounts = Some(OwnAccounts { configured, accounts: folded.own_accounts });
         for severity in Severity::ALL {
             summary.findings.add(severity, folded.findings[severity as usize]);
         }
@@ -84,16 +88,8 @@ struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    fn new(args: &'a Backfill) -> Result<Self> {
-        let day = |flag: &str, text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => match Seconds::parse_date(text) {
-                Some(day) => Ok(Some(day)),
-                None => bail!("{flag} {text:?} is no date YYYY-MM-DD"),
-            },
-        };
-        let (from, to) = (day("--from", &args.from)?, day("--to", &args.to)?);
-        Ok(Self { from, to, accounts: &args.account, regions: &args.region })
+    fn new(args: &'a Backfill) -> Self {
+        Self { from: args.from, to: args.to, accounts: &args.account, regions: &args.region }
     }
 
     /// A file whose path does not tell is not wanted by a filter that asks.
@@ -118,7 +114,9 @@ impl Bar {
             Some(objects.iter().map(|object| object.size).sum()),
             ProgressDrawTarget::stderr_with_hz(5),
         );
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} eta {eta} {msg}")
+        {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(500));

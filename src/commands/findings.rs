@@ -12,10 +12,10 @@ use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::findings::Findings;
-use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::report::escape::terminal;
 use crate::report::{csv, table};
+use crate::rules;
 
 /// A finding as the table holds it.
 pub(super) type Row = Map<String, Value>;
@@ -61,14 +61,17 @@ pub(super) fn merged(rows: Vec<Row>) -> Vec<Row> {
     let mut rows: Vec<_> = by_id.into_values().collect();
     rows.sort_by(|a, b| {
         let worst = number(b, "severity_rank").cmp(&number(a, "severity_rank"));
-        worst.then_with(|| text(b, "event_time").cmp(text(a, "event_time"))).then_with(|| text(a, "finding_id").cmp(text(b, "finding_id")))
+        worst
+            .then_with(|| text(b, "event_time").cmp(text(a, "event_time")))
+            .then_with(|| text(a, "finding_id").cmp(text(b, "finding_id")))
     });
     rows
 }
 
 fn merge(known: &mut Row, row: Row) {
     // Copies of one call are one act; parts of a group add up.
-    let copies = !text(&row, "shared_event_id").is_empty() && text(&row, "shared_event_id") == text(known, "shared_event_id");
+    let copies =
+        !text(&row, "shared_event_id").is_empty() && text(&row, "shared_event_id") == text(known, "shared_event_id");
     let (a, b) = (number(known, "event_count"), number(&row, "event_count"));
     let count = if copies { a.max(b) } else { a + b };
     let last = text(known, "last_event_time").max(text(&row, "last_event_time")).to_owned();
@@ -87,22 +90,27 @@ fn merge(known: &mut Row, row: Row) {
 fn write_text(out: &mut dyn Write, rows: &[Row], found: usize) -> Result<()> {
     for row in rows {
         let count = number(row, "event_count");
-        let times = if count > 1 { format!(" ×{count}, last {}", text(row, "last_event_time")) } else { String::new() };
+        let times =
+            if count > 1 { format!(" ×{count}, last {}", text(row, "last_event_time")) } else { String::new() };
         writeln!(
             out,
             "{:<8}  {}  {}  {} {}{times}",
             text(row, "severity").to_uppercase(),
             text(row, "event_time"),
             text(row, "rule_id"),
-            text(row, "account_id"),
-            text(row, "region")
+            terminal(text(row, "account_id")),
+            terminal(text(row, "region"))
         )?;
         writeln!(out, "          {}", terminal(text(row, "message")))?;
     }
     let shown = if rows.len() < found {
-        format!("{} of {} findings shown; --limit 0 shows all", table::grouped(rows.len() as u64), table::grouped(found as u64))
+        format!(
+            "{} of {} findings shown; --limit 0 shows all",
+            table::grouped(rows.len() as u64),
+            table::grouped(found as u64)
+        )
     } else {
-        format!("{} findings", table::grouped(found as u64))
+        table::counted(found as u64, "finding")
     };
     writeln!(out, "{shown}; keytrail rules ID tells what to do about one")?;
     Ok(())
@@ -116,17 +124,12 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn new(args: &'a FindingsArgs) -> Result<Self> {
-        let Some(severity) = Severity::parse(&args.severity) else {
-            bail!("--severity {:?} is none of info, low, medium, high, critical", args.severity);
-        };
-        let since = match args.since.as_deref() {
-            None => None,
-            Some(text) => match Seconds::parse_date(text).or_else(|| Seconds::parse(text)) {
-                Some(time) => Some(time.rfc3339()),
-                None => bail!("--since {text:?} is neither a date nor an RFC 3339 time"),
-            },
-        };
-        Ok(Self { rank: i64::from(severity.rank()), args, since })
+        if let Some(rule) = &args.rule
+            && !rules::all().any(|known| known.id == rule || known.family == rule)
+        {
+            bail!("there is no rule or family {rule:?}; keytrail rules lists them");
+        }
+        Ok(Self { rank: i64::from(args.severity.rank()), args, since: args.since.map(Seconds::rfc3339) })
     }
 
     fn wants(&self, row: &Row) -> bool {

@@ -8,10 +8,12 @@ use serde_json::Value;
 use super::Verdict;
 use super::findings::{self, Row, text};
 use crate::lake::read;
+use crate::lake::schema::describe;
 use crate::lake::storage::Storage;
 use crate::lake::tables::findings::Findings;
 use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
+use crate::lake::tables::keys::Keys;
 use crate::model::key_change::KeyChange;
 use crate::report::escape::terminal;
 use crate::report::table;
@@ -37,17 +39,16 @@ pub(super) fn write(out: &mut dyn Write, lake: &dyn Storage, key: &str, keys: &[
 
 fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
     writeln!(out, "{}", terminal(text(row, "key_arn")))?;
-    for (name, value) in row {
-        let shown = match value {
-            Value::Array(items) if items.is_empty() => continue,
-            Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n"),
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
+    let columns = describe::<Keys>().columns;
+    for (name, ..) in columns.iter().filter(|(name, ..)| *name != "key_arn") {
+        let Some(value) = row.get(*name) else { continue };
+        let lines: Vec<String> = match value {
+            Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+            Value::String(text) => vec![text.clone()],
+            other => vec![other.to_string()],
         };
-        if name != "key_arn" {
-            for line in shown.lines() {
-                writeln!(out, "  {name:<22} {}", terminal(line))?;
-            }
+        for (at, line) in lines.iter().enumerate() {
+            writeln!(out, "  {:<22} {}", if at == 0 { name } else { "" }, terminal(line))?;
         }
     }
     Ok(())
@@ -69,10 +70,21 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
                 text(row, "outcome").to_owned(),
                 text(row, "key_state").to_owned(),
                 who(row),
+                detail(row),
             ]
         })
         .collect();
-    part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY"], &cells, changes.len())
+    part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY", "DETAIL"], &cells, changes.len())
+}
+
+/// What distinguishes this act from others of its name.
+fn detail(row: &Row) -> String {
+    ["alias", "grantee", "due_time", "rotation_type", "policy", "tags", "error_code"]
+        .iter()
+        .filter(|column| !text(row, column).is_empty())
+        .map(|column| format!("{column}={}", text(row, column)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn who(row: &Row) -> String {
@@ -86,6 +98,7 @@ fn who(row: &Row) -> String {
 fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
     let requests = |row: &Row| row.get("requests").and_then(Value::as_u64).unwrap_or_default();
     uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
+    uses.retain(|row| matches!(text(row, "operation_class"), "crypto" | "other_service"));
     writeln!(out, "\nWHO USES IT")?;
     let cells: Vec<_> = uses
         .iter()

@@ -40,7 +40,10 @@ fn catalogue(out: &mut dyn Write) -> Result<()> {
         table::write(out, &["RULE", "SEVERITY", "WHAT"], &cells)?;
         writeln!(out)?;
     }
-    writeln!(out, "keytrail rules ID shows a rule's page. The severity is where a rule starts from: the case moves it.")?;
+    writeln!(
+        out,
+        "keytrail rules ID shows a rule's page. The severity is where a rule starts from: the case moves it."
+    )?;
     Ok(())
 }
 

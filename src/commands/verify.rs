@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::Verdict;
 use super::findings::Row;
 use crate::cli::{SummaryFormat, VerifyArgs};
-use crate::lake::ledger::{self, Entry, Kind};
+use crate::lake::ledger::{self, Entry, FileEntry, Kind};
 use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::Table;
@@ -64,19 +64,8 @@ fn verify(lake: &dyn Storage) -> Result<Verification> {
     Ok(found)
 }
 
-/// The files that the ledger says there are: those of all batches and of the last fold.
-fn committed(entries: &[Entry]) -> BTreeMap<&str, (u64, u64)> {
-    let mut files = BTreeMap::new();
-    for entry in entries {
-        entry.removes.iter().for_each(|path| _ = files.remove(path.as_str()));
-        let tables = entry.files.iter().filter(|file| !file.table.starts_with('_'));
-        files.extend(tables.map(|file| (file.path.as_str(), (file.rows, file.bytes))));
-    }
-    files
-}
-
 fn check_files(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) -> Result<()> {
-    let committed = committed(entries);
+    let committed = ledger::committed(entries);
     let mut there = BTreeSet::new();
     there.extend(rows_of::<Findings>(lake, &committed, found)?);
     there.extend(rows_of::<Usage>(lake, &committed, found)?);
@@ -95,13 +84,14 @@ fn check_files(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) 
 /// Reads every file of a table and compares its rows and size with the ledger's.
 fn rows_of<T: Table>(
     lake: &dyn Storage,
-    committed: &BTreeMap<&str, (u64, u64)>,
+    committed: &BTreeMap<&str, &FileEntry>,
     found: &mut Verification,
 ) -> Result<Vec<String>> {
     let paths: Vec<String> = read::files::<T>(lake)?.into_values().flatten().collect();
     for path in &paths {
-        let rows = match read::rows::<T>(lake, path, read::Columns::All) {
-            Ok(rows) => rows.map_or(0, |rows| rows.batches().map(|batch| batch.len() as u64).sum()),
+        let (rows, bytes) = match read::rows::<T>(lake, path, read::Columns::All) {
+            Ok(None) => continue,
+            Ok(Some(rows)) => (rows.batches().map(|batch| batch.len() as u64).sum::<u64>(), rows.bytes()),
             Err(error) => {
                 found.problems.push(error.to_string());
                 continue;
@@ -109,8 +99,11 @@ fn rows_of<T: Table>(
         };
         match committed.get(path.as_str()) {
             None => found.problems.push(format!("{path} is in no entry of the ledger")),
-            Some((expected, _)) if *expected != rows => {
-                found.problems.push(format!("{path} has {rows} rows, its ledger entry says {expected}"));
+            Some(file) if (file.rows, file.bytes) != (rows, bytes) => {
+                let expected = format!("{} rows in {} bytes", file.rows, file.bytes);
+                found
+                    .problems
+                    .push(format!("{path} has {rows} rows in {bytes} bytes, its ledger entry says {expected}"));
             }
             Some(_) => {}
         }
@@ -160,8 +153,12 @@ fn write_text(out: &mut dyn Write, found: &Verification) -> Result<()> {
     writeln!(
         out,
         "{} entries, {} files, {} objects, {} records ({} analysed), {} requests in usage",
-        grouped(found.entries as u64), grouped(found.files as u64), grouped(found.objects as u64),
-        grouped(found.records.total()), grouped(found.records.analysed), grouped(found.usage_requests)
+        grouped(found.entries as u64),
+        grouped(found.files as u64),
+        grouped(found.objects as u64),
+        grouped(found.records.total()),
+        grouped(found.records.analysed),
+        grouped(found.usage_requests)
     )?;
     for problem in &found.problems {
         writeln!(out, "PROBLEM  {}", terminal(problem))?;

@@ -203,12 +203,12 @@ mod tests {
         let mut error = |text: &str| decoder.decode(text.as_bytes(), |event| event.err());
         assert_eq!(error("[1]"), Some(RecordError::NotAnObject));
         assert_eq!(error(r#"{"eventSource":5}"#), Some(RecordError::Missing("eventSource")));
-        assert_eq!(
-            error(r#"{"eventSource":"a","eventName":"b","eventTime":"yesterday"}"#),
-            Some(RecordError::BadTime)
-        );
+        assert_eq!(error(r#"{"eventSource":"a","eventName":"b","eventTime":"yesterday"}"#), Some(RecordError::BadTime));
         assert!(matches!(error("{\"a\":"), Some(RecordError::NotJson(_))));
-        assert!(matches!(error(&format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000))), Some(RecordError::NotJson(_))));
+        assert!(matches!(
+            error(&format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000))),
+            Some(RecordError::NotJson(_))
+        ));
         assert_eq!(error(r#"{"eventCategory":"Insight"}"#), None);
     }
 }

@@ -174,7 +174,7 @@ impl<'b> Framing<'b> {
                     continue;
                 }
                 b'{' | b'[' => depth += 1,
-                b'}' | b']' if depth == 0 => return Some(()),
+                b'}' | b']' | b',' if depth == 0 => return Some(()),
                 b'}' | b']' => {
                     depth -= 1;
                     if depth == 0 {
@@ -182,7 +182,6 @@ impl<'b> Framing<'b> {
                         return Some(());
                     }
                 }
-                b',' if depth == 0 => return Some(()),
                 _ => {}
             }
             self.at += 1;
@@ -255,7 +254,10 @@ mod tests {
     fn every_frame_is_seen() {
         assert_eq!(sections(r#"{"Records":[1]}"#), Ok(vec!["1"]));
         assert_eq!(sections("\u{feff} [1] "), Ok(vec!["1"]));
-        assert_eq!(sections(r#"{"a":{"Records":[0]},"\u0052ecords" : [1],"Records":[2]}{"Records":[3]}"#), Ok(vec!["1", "2", "3"]));
+        assert_eq!(
+            sections(r#"{"a":{"Records":[0]},"\u0052ecords" : [1],"Records":[2]}{"Records":[3]}"#),
+            Ok(vec!["1", "2", "3"])
+        );
         let lines = "{\"eventVersion\":1,\"eventName\":2}\n{}";
         assert_eq!(sections(lines), Ok(vec![lines]));
         assert_eq!(sections(""), Ok(vec![]));

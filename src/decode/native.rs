@@ -6,8 +6,7 @@ use std::ptr::NonNull;
 use std::sync::LazyLock;
 
 use libdeflate_sys::{
-    libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor,
-    libdeflate_gzip_decompress_ex,
+    libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor, libdeflate_gzip_decompress_ex,
 };
 
 use super::scan::masks::{self, BATCH_WITH_LOOKAHEAD, Carry, Masks};

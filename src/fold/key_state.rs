@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::manager::Evidence;
 use crate::model::key_change::KeyChange;
@@ -18,7 +18,7 @@ pub(super) struct KeyState {
     record: KeyRecord,
     evidence: Evidence,
     tags: BTreeMap<String, String>,
-    grants: BTreeMap<String, String>,
+    grants: BTreeMap<String, Value>,
     admins: BTreeSet<String>,
 }
 
@@ -26,9 +26,12 @@ impl KeyState {
     /// Facts of an inventory file hold until an event says otherwise.
     pub(super) fn inventory(&mut self, key: &KeyRecord) {
         self.evidence.state(key.manager, "the inventory file");
+        key.aliases.iter().for_each(|alias| self.evidence.alias(alias));
         let record = &mut self.record;
-        record.state.clone_from(&key.state);
-        "the inventory file".clone_into(&mut record.state_evidence);
+        if !key.state.is_empty() {
+            record.state.clone_from(&key.state);
+            "the inventory file".clone_into(&mut record.state_evidence);
+        }
         record.origin.clone_from(&key.origin);
         record.key_spec.clone_from(&key.key_spec);
         record.key_usage.clone_from(&key.key_usage);
@@ -55,7 +58,9 @@ impl KeyState {
             record.last_change.clone_from(&change.change);
             record.last_change_time = Some(change.event_time);
             record.last_change_by.clone_from(&change.principal_arn);
-            if change.via_service.is_empty() || !matches!(change.change.as_str(), "CreateGrant" | "RetireGrant" | "RevokeGrant") {
+            if change.via_service.is_empty()
+                || !matches!(change.change.as_str(), "CreateGrant" | "RetireGrant" | "RevokeGrant")
+            {
                 self.admins.insert(change.principal_arn.clone());
             }
         }
@@ -90,7 +95,8 @@ impl KeyState {
             return;
         }
         // A key that waits for deletion goes on waiting when its material goes.
-        if change.key_state == "PendingImport" && record.state.starts_with("Pending") && record.deletion_time.is_some() {
+        if change.key_state == "PendingImport" && record.state.starts_with("Pending") && record.deletion_time.is_some()
+        {
             return;
         }
         record.state.clone_from(&change.key_state);
@@ -129,8 +135,9 @@ impl KeyState {
     fn change_grants(&mut self, change: &KeyChange) {
         match change.change.as_str() {
             "CreateGrant" if !change.grant_id.is_empty() => {
-                let text = format!("{} {} {}", change.grant_id, change.grantee, change.grant_operations);
-                self.grants.insert(change.grant_id.clone(), text);
+                let operations: Value = serde_json::from_str(&change.grant_operations).unwrap_or_default();
+                let grant = json!({ "grantee": change.grantee, "operations": operations });
+                self.grants.insert(change.grant_id.clone(), grant);
                 if self.grants.len() > GRANTS_KEPT {
                     self.grants.pop_first();
                 }
@@ -186,8 +193,8 @@ impl KeyState {
             // Fixed by AWS for all its keys.
             (record.rotation, record.rotation_period_days) = ("on", Some(365));
         }
-        record.tags = if self.tags.is_empty() { String::new() } else { serde_json::json!(self.tags).to_string() };
-        record.grants = self.grants.into_values().collect();
+        record.tags = if self.tags.is_empty() { String::new() } else { json!(self.tags).to_string() };
+        record.grants = if self.grants.is_empty() { String::new() } else { json!(self.grants).to_string() };
         record.admins = self.admins.into_iter().collect();
         record.aliases = aliases;
         record.key_arn = key_arn;

@@ -13,10 +13,25 @@ pub(super) struct Evidence {
 
 /// Operations that no AWS-managed key allows.
 const CUSTOMER_ONLY: [&str; 19] = [
-    "CancelKeyDeletion", "CreateAlias", "DeleteAlias", "DeleteImportedKeyMaterial", "DisableKey", "DisableKeyRotation",
-    "EnableKey", "EnableKeyRotation", "ImportKeyMaterial", "PutKeyPolicy", "ReplicateKey", "RotateKeyOnDemand",
-    "ScheduleKeyDeletion", "TagResource", "UntagResource", "UpdateAlias", "UpdateKeyDescription",
-    "UpdatePrimaryRegion", "GetParametersForImport",
+    "CancelKeyDeletion",
+    "CreateAlias",
+    "DeleteAlias",
+    "DeleteImportedKeyMaterial",
+    "DisableKey",
+    "DisableKeyRotation",
+    "EnableKey",
+    "EnableKeyRotation",
+    "ImportKeyMaterial",
+    "PutKeyPolicy",
+    "ReplicateKey",
+    "RotateKeyOnDemand",
+    "ScheduleKeyDeletion",
+    "TagResource",
+    "UntagResource",
+    "UpdateAlias",
+    "UpdateKeyDescription",
+    "UpdatePrimaryRegion",
+    "GetParametersForImport",
 ];
 
 /// Operations of asymmetric and HMAC keys, which AWS manages none of.
@@ -37,11 +52,20 @@ impl Evidence {
             return;
         }
         self.state(&change.key_manager, "keyManager in the response of CreateKey");
-        if change.change == KeyChange::ALIAS_SEEN && is_aws_managed_alias(&change.alias) {
-            self.aws.get_or_insert("seen together with an alias/aws/ alias");
+        if change.change == KeyChange::ALIAS_SEEN {
+            self.alias(&change.alias);
         }
         if CUSTOMER_ONLY.contains(&change.change.as_str()) {
             self.customer.get_or_insert("administered, which AWS-managed keys refuse");
+        }
+    }
+
+    /// The prefix is AWS's own: no customer can take it, and no key of AWS goes without it.
+    pub(super) fn alias(&mut self, alias: &str) {
+        if is_aws_managed_alias(alias) {
+            self.aws.get_or_insert("seen together with an alias/aws/ alias");
+        } else {
+            self.customer.get_or_insert("seen together with a customer's alias");
         }
     }
 
@@ -59,7 +83,8 @@ impl Evidence {
 
     /// `manager` and `manager_evidence`. Two certain ones that disagree leave it open.
     pub(super) fn verdict(self, key_arn: &str) -> (&'static str, &'static str) {
-        let multi_region = Arn::parse(key_arn).and_then(|arn| arn.kms_key_id()).is_some_and(|id| id.starts_with("mrk-"));
+        let multi_region =
+            Arn::parse(key_arn).and_then(|arn| arn.kms_key_id()).is_some_and(|id| id.starts_with("mrk-"));
         match (self.aws, self.customer) {
             (Some(_), Some(_)) => ("unknown", "the evidence contradicts itself"),
             (Some(_), None) if multi_region => ("unknown", "the evidence contradicts itself"),

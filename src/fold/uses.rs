@@ -67,8 +67,13 @@ impl Uses {
         let mut sorted: Vec<_> = self.rows.iter().collect();
         sorted.sort_unstable_by_key(|(key, _)| {
             let texts = [
-                key.key_arn, key.principal_arn, key.via_service, key.event_source, key.operation_class,
-                key.context_pattern, key.principal_account_id,
+                key.key_arn,
+                key.principal_arn,
+                key.via_service,
+                key.event_source,
+                key.operation_class,
+                key.context_pattern,
+                key.principal_account_id,
             ];
             (texts.map(|symbol| ranks.of(symbol)), key.relation)
         });

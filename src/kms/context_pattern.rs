@@ -114,7 +114,7 @@ fn clipped(text: &str) -> &str {
 
 /// As inside of a JSON string.
 fn escape(text: &str, out: &mut String) {
-    if !text.bytes().any(|b| b == b'"' || b == b'\\' || b < 0x20 || b >= 0x7f) {
+    if !text.bytes().any(|b| b == b'"' || b == b'\\' || !(0x20..0x7f).contains(&b)) {
         out.push_str(text);
         return;
     }

@@ -44,9 +44,7 @@ pub fn arn_in_message(message: &str) -> Option<&str> {
     message
         .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | '(' | ')'))
         .map(|word| word.trim_end_matches(['.', ':', ';']))
-        .find(|word| {
-            Arn::parse(word).is_some_and(|a| a.kms_key_id().is_some() || a.kms_alias().is_some())
-        })
+        .find(|word| Arn::parse(word).is_some_and(|a| a.kms_key_id().is_some() || a.kms_alias().is_some()))
 }
 
 #[cfg(test)]
@@ -57,7 +55,9 @@ mod tests {
     fn keys_are_found_in_the_messages_that_aws_writes() {
         let key = "arn:aws:kms:us-east-1:444455556666:key/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
         for message in [
-            format!("User: arn:aws:sts::111122223333:assumed-role/R/s is not authorized to perform: kms:Decrypt on resource: {key} because no resource-based policy allows the kms:Decrypt action"),
+            format!(
+                "User: arn:aws:sts::111122223333:assumed-role/R/s is not authorized to perform: kms:Decrypt on resource: {key} because no resource-based policy allows the kms:Decrypt action"
+            ),
             format!("Key '{key}' does not exist"),
             format!("{key} is pending deletion."),
         ] {

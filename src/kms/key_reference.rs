@@ -52,9 +52,8 @@ impl<'a> KeyReference<'a> {
                 None => {}
             }
         }
-        let named = ["keyId", "targetKeyId", "sourceKeyId"]
-            .iter()
-            .find_map(|member| event.request.get(member).non_empty());
+        let named =
+            ["keyId", "targetKeyId", "sourceKeyId"].iter().find_map(|member| event.request.get(member).non_empty());
         let alias = event
             .request
             .get("aliasName")
@@ -116,11 +115,7 @@ fn service_alias(text: &str) -> Option<&str> {
     alias_of(text).filter(|alias| alias.len() < text.len() || is_aws_managed_alias(alias))
 }
 
-fn resolve<'a>(
-    event: &Event<'a>,
-    keys: &[&'a str],
-    named: Option<&'a str>,
-) -> Option<(Cow<'a, str>, KeyEvidence)> {
+fn resolve<'a>(event: &Event<'a>, keys: &[&'a str], named: Option<&'a str>) -> Option<(Cow<'a, str>, KeyEvidence)> {
     // A replicated key's own record names the source first; what was made stands in the response.
     if let Some(made) = response_arn(event.response).filter(|_| event.name == "CreateKey") {
         return Some((Cow::Borrowed(made), KeyEvidence::Response));

@@ -44,9 +44,10 @@ impl PolicyFacts {
         let principals = principals(statement.get("Principal"));
         if everybody_but || principals.contains(&"*") {
             let condition = statement.get("Condition").and_then(Value::as_object);
-            match condition.is_some_and(|c| !c.is_empty()) {
-                true => self.public_with_condition = true,
-                false => self.public = true,
+            if condition.is_some_and(|c| !c.is_empty()) {
+                self.public_with_condition = true;
+            } else {
+                self.public = true;
             }
         }
         let accounts = principals.iter().filter_map(|principal| {
@@ -127,7 +128,10 @@ mod tests {
         assert_eq!(severity(&open.replace("PRINCIPAL", root)), Severity::Info);
         assert_eq!(severity(&format!("[{}]", open.replace("PRINCIPAL", r#"{"AWS":"444455556666"}"#))), Severity::High);
         assert_eq!(severity(&open.replace("Allow", "Deny").replace("PRINCIPAL", r#""*""#)), Severity::Info);
-        assert_eq!(severity(r#"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"kms:*"}"#), Severity::Critical);
+        assert_eq!(
+            severity(r#"{"Effect":"Allow","NotPrincipal":{"AWS":"111122223333"},"Action":"kms:*"}"#),
+            Severity::Critical
+        );
     }
 
     #[test]

@@ -102,11 +102,8 @@ fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
     if role.starts_with("aws:") || issuer.is_some_and(|arn| arn.contains("/aws-service-role/")) {
         return (Cow::Borrowed(issuer.or(id.arn).map_or("", trim_session)), PrincipalKind::ServiceRole, session);
     }
-    let kind = if role.starts_with("AWSReservedSSO_") {
-        PrincipalKind::IdentityCenter
-    } else {
-        PrincipalKind::AssumedRole
-    };
+    let kind =
+        if role.starts_with("AWSReservedSSO_") { PrincipalKind::IdentityCenter } else { PrincipalKind::AssumedRole };
     let key = match (issuer, arn) {
         (Some(issuer), _) => Cow::Borrowed(issuer),
         (None, Some(arn)) => Cow::Owned(format!("arn:{}:iam::{}:role/{role}", arn.partition, arn.account)),

@@ -11,8 +11,8 @@ use super::tables::rejects::{self, Rejects};
 use super::tables::usage::{self, Usage};
 use super::{Lake, LakeError, parquet, seen};
 use crate::model::object::ObjectStatus;
-use crate::model::r#yield::Yield;
 use crate::model::usage::UsageCounts;
+use crate::model::r#yield::Yield;
 
 /// What a commit came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,9 +37,7 @@ impl Lake {
             batch.retain(|drawn| !self.ledger.holds(&drawn.object));
             committed.taken += (before - batch.len()) as u64;
             // A failure that is on record already is no news.
-            batch.retain(|drawn| {
-                drawn.status != ObjectStatus::Failed || !self.ledger.holds_failure(&drawn.object)
-            });
+            batch.retain(|drawn| drawn.status != ObjectStatus::Failed || !self.ledger.holds_failure(&drawn.object));
             if batch.is_empty() {
                 return Ok(committed);
             }
@@ -94,7 +92,7 @@ impl Lake {
         let reject_day = |row: &rejects::Row<'_>| row.object.name.date.map(crate::model::time::Seconds::day);
         files.extend(self.stage_by_day::<Rejects>(&name, rejects, reject_day)?);
 
-        let identities = seen::to_bytes(batch.iter().flat_map(|drawn| drawn.seen.iter().copied()));
+        let identities = seen::to_bytes(batch.iter().map(|drawn| drawn.seen.as_slice()));
         if !identities.is_empty() {
             files.push(self.stage(seen::TABLE, format!("_seen/{name}.ids"), 0, &identities)?);
         }

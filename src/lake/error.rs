@@ -6,15 +6,18 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
     /// Reading or writing failed.
-    #[error("cannot {action} {path}: {source}{}", hint(source))]
+    #[error("cannot {action} {path}: {error}{}", hint(error))]
     Io {
         /// read, write, list, …
         action: &'static str,
         /// Where.
         path: String,
         /// What the system says.
-        source: io::Error,
+        error: io::Error,
     },
+    /// The folder is no output.
+    #[error("{0} has no ledger: it is no output of keytrail backfill")]
+    NoOutput(String),
     /// A ledger entry that this version does not understand.
     #[error("ledger entry {path} cannot be understood: {reason}; it was written by another version, or damaged")]
     BadEntry {
@@ -39,12 +42,9 @@ pub enum LakeError {
         /// Column.
         column: &'static str,
     },
-    /// Another live process has this writer's name.
-    #[error("writer {0} is in use by another process")]
+    /// Another process has held a lock for too long.
+    #[error("another process has been holding {0} for ten minutes; run the same command again when it has ended")]
     Busy(String),
-    /// Another process folds.
-    #[error("another process is folding this output")]
-    FoldBusy,
 }
 
 fn hint(error: &io::Error) -> &'static str {

@@ -103,6 +103,7 @@ pub struct Ledger {
     folded_through: u64,
     fold_settings: String,
     fold_files: Vec<String>,
+    fold_removes: Vec<String>,
 }
 
 /// The ledger's state after some entry, to start from.
@@ -113,6 +114,7 @@ struct Checkpoint {
     folded_through: u64,
     fold_settings: String,
     fold_files: Vec<String>,
+    fold_removes: Vec<String>,
     /// Hex of the id: known.
     objects: BTreeMap<String, Known>,
 }
@@ -148,6 +150,7 @@ impl Ledger {
             Kind::Fold => {
                 self.folded_through = entry.folded_through.unwrap_or_default();
                 self.fold_settings.clone_from(&entry.settings);
+                self.fold_removes.clone_from(&entry.removes);
                 self.fold_files = entry.files.iter().map(|file| file.path.clone()).collect();
             }
         }
@@ -190,6 +193,12 @@ impl Ledger {
         &self.fold_files
     }
 
+    /// Files that the last fold replaced.
+    #[must_use]
+    pub fn fold_removes(&self) -> &[String] {
+        &self.fold_removes
+    }
+
     pub(super) fn checkpoint_now_and_then(&mut self, storage: &dyn Storage) -> Result<(), LakeError> {
         if self.through < self.checkpointed + CHECKPOINT_EVERY {
             return Ok(());
@@ -200,6 +209,7 @@ impl Ledger {
             folded_through: self.folded_through,
             fold_settings: self.fold_settings.clone(),
             fold_files: self.fold_files.clone(),
+            fold_removes: self.fold_removes.clone(),
             objects: self.objects.iter().map(|(id, known)| (format!("{:032x}", id.0), *known)).collect(),
         };
         let bytes = serde_json::to_vec(&checkpoint).map_err(|e| bad(CHECKPOINT, &e))?;
@@ -219,6 +229,7 @@ impl From<Checkpoint> for Ledger {
             folded_through: checkpoint.folded_through,
             fold_settings: checkpoint.fold_settings,
             fold_files: checkpoint.fold_files,
+            fold_removes: checkpoint.fold_removes,
             objects: objects
                 .filter_map(|(id, known)| Some((ObjectId(u128::from_str_radix(&id, 16).ok()?), known)))
                 .collect(),
@@ -238,14 +249,39 @@ pub(super) fn append(storage: &dyn Storage, entry: &Entry) -> Result<bool, LakeE
 /// # Errors
 /// If one cannot be read or understood.
 pub fn all(storage: &dyn Storage) -> Result<Vec<Entry>, LakeError> {
+    through(storage, u64::MAX)
+}
+
+/// The entries up to a sequence, in order.
+///
+/// # Errors
+/// If one cannot be read or understood.
+pub fn through(storage: &dyn Storage, last: u64) -> Result<Vec<Entry>, LakeError> {
     let mut entries = Vec::new();
-    while let Some(entry) = read(storage, entries.len() as u64 + 1)? {
+    while (entries.len() as u64) < last
+        && let Some(entry) = read(storage, entries.len() as u64 + 1)?
+    {
         entries.push(entry);
     }
     Ok(entries)
 }
 
-fn read(storage: &dyn Storage, sequence: u64) -> Result<Option<Entry>, LakeError> {
+/// The data files of tables that are committed after `entries`, by final path: those of all batches
+/// and of the last fold.
+#[must_use]
+pub fn committed(entries: &[Entry]) -> BTreeMap<&str, &FileEntry> {
+    let mut files = BTreeMap::new();
+    for entry in entries {
+        entry.removes.iter().for_each(|path| _ = files.remove(path.as_str()));
+        // Names that start so are no tables.
+        files.extend(
+            entry.files.iter().filter(|file| !file.table.starts_with('_')).map(|file| (file.path.as_str(), file)),
+        );
+    }
+    files
+}
+
+pub(super) fn read(storage: &dyn Storage, sequence: u64) -> Result<Option<Entry>, LakeError> {
     let path = path(sequence);
     let Some(bytes) = storage.get(&path)? else { return Ok(None) };
     let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| bad(&path, &e))?;

@@ -28,12 +28,15 @@ impl LocalFolder {
         Ok(Self { root: root.to_owned(), writer })
     }
 
-    /// Opens a folder that must exist, for reading.
+    /// Opens a folder that must be an output already, for reading.
     ///
     /// # Errors
-    /// If it does not exist.
+    /// If it does not exist, or was not written by keytrail.
     pub fn existing(root: &Path) -> Result<Self, LakeError> {
         fs::read_dir(root).map_err(|e| error("open", root, e))?;
+        if !root.join("_ledger").is_dir() {
+            return Err(LakeError::NoOutput(root.display().to_string()));
+        }
         Self::create(root)
     }
 
@@ -169,7 +172,7 @@ impl Storage for LocalFolder {
 }
 
 fn error(action: &'static str, path: &Path, source: io::Error) -> LakeError {
-    LakeError::Io { action, path: path.display().to_string(), source }
+    LakeError::Io { action, path: path.display().to_string(), error: source }
 }
 
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {

@@ -43,6 +43,8 @@ impl Lake {
         let alive = storage.lock(&alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         recover(storage.as_ref(), &writer)?;
         let ledger = Ledger::open(storage.as_ref())?;
+        // A fold that was killed between publishing and removing: removing again does nothing.
+        ledger.fold_removes().iter().try_for_each(|path| storage.remove(path))?;
         Ok(Self { storage, ledger, writer, staged: 0, _alive: alive })
     }
 
@@ -132,12 +134,12 @@ impl Lake {
         }
     }
 
-    /// The right to fold; `None` while another process has it.
+    /// The right to fold; waits while another process has it.
     ///
     /// # Errors
-    /// If the location cannot be written.
-    pub fn fold_lock(&self) -> Result<Option<Lock>, LakeError> {
-        self.storage.lock("_ledger/fold.lock")
+    /// If the location cannot be written, or the other process takes too long.
+    pub fn fold_lock(&self) -> Result<Lock, LakeError> {
+        wait_for(self.storage.as_ref(), "_ledger/fold.lock")
     }
 }
 
@@ -158,9 +160,9 @@ pub struct FoldFiles {
     pub settings: String,
 }
 
-/// Takes a lock that is never held for long.
+/// Takes a lock that is not held for long: ten minutes are more than any fold takes.
 fn wait_for(storage: &dyn Storage, path: &str) -> Result<Lock, LakeError> {
-    const TRIES: u32 = 1_200;
+    const TRIES: u32 = 12_000;
     for _ in 0..TRIES {
         if let Some(lock) = storage.lock(path)? {
             return Ok(lock);

@@ -1,11 +1,13 @@
 //! Reads committed tables back: usage for the fold, and any table for commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMillisecondType};
-use arrow_array::{Array, BooleanArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray};
+use arrow_array::{
+    Array, BooleanArray, DictionaryArray, Int64Array, ListArray, RecordBatch, StringArray, TimestampMillisecondArray,
+};
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -14,6 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use serde_json::{Map, Value};
 
 use super::LakeError;
+use super::ledger::{self, Entry};
 use super::schema::{Description, Table, Type, describe};
 use super::storage::Storage;
 use crate::model::time::Seconds;
@@ -21,6 +24,7 @@ use crate::model::time::Seconds;
 /// Rows of one file of a table. Text stays in dictionaries: a value that recurs is held once.
 pub struct Rows {
     table: &'static str,
+    bytes: u64,
     batches: Vec<RecordBatch>,
 }
 
@@ -31,10 +35,31 @@ pub struct Rows {
 pub fn files<T: Table>(storage: &dyn Storage) -> Result<BTreeMap<String, Vec<String>>, LakeError> {
     let mut by_date: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for path in storage.list(T::NAME)?.into_iter().filter(|path| path.ends_with(".parquet")) {
-        let date = path.split('/').find_map(|part| part.strip_prefix("date=")).unwrap_or_default().to_owned();
-        by_date.entry(date).or_default().push(path);
+        by_date.entry(date_of(&path).to_owned()).or_default().push(path);
     }
     Ok(by_date)
+}
+
+/// The files of a table that `entries` have committed, by date. A file that its writer has not
+/// published yet is read where it was staged.
+///
+/// # Errors
+/// If the location cannot be read.
+pub fn committed_files<T: Table>(
+    storage: &dyn Storage,
+    entries: &[Entry],
+) -> Result<BTreeMap<String, Vec<String>>, LakeError> {
+    let mut by_date: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let there: BTreeSet<String> = storage.list(T::NAME)?.into_iter().collect();
+    for (path, file) in ledger::committed(entries).into_iter().filter(|(_, file)| file.table == T::NAME) {
+        let at = if there.contains(path) { path } else { file.staged.as_str() };
+        by_date.entry(date_of(path).to_owned()).or_default().push(at.to_owned());
+    }
+    Ok(by_date)
+}
+
+fn date_of(path: &str) -> &str {
+    path.split('/').find_map(|part| part.strip_prefix("date=")).unwrap_or_default()
 }
 
 /// Rows of a batch: no fewer than a row group has, so that one dictionary serves all of it.
@@ -56,6 +81,7 @@ pub enum Columns<'c> {
 pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Result<Option<Rows>, LakeError> {
     let Some(content) = storage.get(path)? else { return Ok(None) };
     let fail = |reason: String| LakeError::Parquet { path: path.to_owned(), reason };
+    let bytes = content.len() as u64;
     let content = Bytes::from(content);
     let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| fail(e.to_string()))?;
     let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(metadata.schema()));
@@ -69,7 +95,7 @@ pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -
         })
         .map_err(|e| fail(e.to_string()))?;
     let batches = reader.collect::<Result<_, _>>().map_err(|e| fail(e.to_string()))?;
-    Ok(Some(Rows { table: T::NAME, batches }))
+    Ok(Some(Rows { table: T::NAME, bytes, batches }))
 }
 
 /// Asks for dictionaries of the columns that were written with one.
@@ -90,6 +116,12 @@ fn with_dictionaries<T: Table>(schema: &Schema) -> Arc<Schema> {
 }
 
 impl Rows {
+    /// Size of the file.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The batches of the file.
     pub fn batches(&self) -> impl Iterator<Item = Batch<'_>> {
         self.batches.iter().map(|batch| Batch { table: self.table, batch })
@@ -224,7 +256,10 @@ impl Lists<'_> {
             return Vec::new();
         }
         let items = self.0.value(row);
-        items.as_string_opt::<i32>().map(|items| items.iter().flatten().map(str::to_owned).collect()).unwrap_or_default()
+        items
+            .as_string_opt::<i32>()
+            .map(|items| items.iter().flatten().map(str::to_owned).collect())
+            .unwrap_or_default()
     }
 }
 
@@ -235,9 +270,13 @@ impl Batch<'_> {
     /// If a column is missing.
     pub fn record(&self, table: &Description, row: usize) -> Result<Map<String, Value>, LakeError> {
         let mut record = Map::new();
-        for (name, kind, _) in &table.columns {
+        // Columns are added from version to version: older files lack the newer ones.
+        let there = |name: &str| self.batch.column_by_name(name).is_some();
+        for (name, kind, _) in table.columns.iter().filter(|(name, ..)| there(name)) {
             let value = match kind {
-                Type::Text | Type::Id => Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from),
+                Type::Text | Type::Id => {
+                    Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from)
+                }
                 Type::Integer => {
                     let column = self.integers(name)?;
                     column.is_valid(row).then(|| Value::from(column.value(row)))

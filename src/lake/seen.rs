@@ -1,35 +1,42 @@
 //! Identities of events read lately, so that the copy of an event in a second trail, or in a file
-//! delivered twice, is not counted again; bounded by number, oldest hours first.
+//! delivered twice, is not counted again; bounded by number, in buckets of an hour.
 
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
 use super::LakeError;
-use super::ledger::{self, Kind, Ledger};
+use super::ledger::{self, Ledger};
 use super::storage::Storage;
 use crate::model::r#yield::SeenEvent;
 
 /// Name of the files in the ledger; they are no table.
 pub(super) const TABLE: &str = "_seen";
-/// Hours behind the newest event that identities are kept for.
-const WINDOW_HOURS: u32 = 48;
 /// Bytes of an identity in a file: hour and hash.
 const RECORD: usize = 12;
 
 /// The window: sets of identities by hour of the event.
 #[derive(Debug)]
 pub struct SeenWindow {
-    hours: BTreeMap<u32, FxHashSet<u64>>,
+    hours: BTreeMap<u32, Hour>,
     len: usize,
     capacity: usize,
+    /// Objects added so far.
+    added: u64,
+}
+
+#[derive(Debug, Default)]
+struct Hour {
+    ids: FxHashSet<u64>,
+    /// When something was last added, in [`SeenWindow::added`].
+    touched: u64,
 }
 
 impl SeenWindow {
     /// An empty window that holds at most `capacity` identities, give or take an hour.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Self { hours: BTreeMap::new(), len: 0, capacity }
+        Self { hours: BTreeMap::new(), len: 0, capacity, added: 0 }
     }
 
     /// Those of `events` that were seen before.
@@ -37,30 +44,32 @@ impl SeenWindow {
     pub fn known(&self, events: &[SeenEvent]) -> FxHashSet<u64> {
         events
             .iter()
-            .filter(|event| self.hours.get(&event.hour).is_some_and(|ids| ids.contains(&event.id)))
+            .filter(|event| self.hours.get(&event.hour).is_some_and(|hour| hour.ids.contains(&event.id)))
             .map(|event| event.id)
             .collect()
     }
 
-    /// Adds events, and forgets the oldest hours where that is too many.
+    /// Adds an object's events. Where that is too many, the hours that nothing was added to for
+    /// longest are forgotten: whether logs come in order of time, or old ones after new ones, what
+    /// was read last is what a copy is likely to follow.
     pub fn add(&mut self, events: &[SeenEvent]) {
+        self.added += 1;
         for event in events {
-            self.len += usize::from(self.hours.entry(event.hour).or_default().insert(event.id));
+            let hour = self.hours.entry(event.hour).or_default();
+            hour.touched = self.added;
+            self.len += usize::from(hour.ids.insert(event.id));
         }
-        while let (Some((&oldest, ids)), Some((&newest, _))) = (self.hours.first_key_value(), self.hours.last_key_value())
-        {
-            let too_old = oldest.saturating_add(WINDOW_HOURS) < newest;
-            let too_many = self.len > self.capacity && oldest < newest;
-            if !too_old && !too_many {
-                break;
-            }
-            self.len -= ids.len();
-            self.hours.pop_first();
+        while self.len > self.capacity && self.hours.len() > 1 {
+            let idlest = self.hours.iter().min_by_key(|(at, hour)| (hour.touched, **at)).map(|(at, _)| *at);
+            let forgotten = idlest.and_then(|at| self.hours.remove(&at));
+            self.len -= forgotten.map_or(0, |hour| hour.ids.len());
         }
     }
 }
 
-pub(super) fn to_bytes(events: impl Iterator<Item = SeenEvent>) -> Vec<u8> {
+/// The identities of some objects, one after the other.
+pub(super) fn to_bytes<'o>(objects: impl Iterator<Item = &'o [SeenEvent]>) -> Vec<u8> {
+    let events = objects.filter(|object| !object.is_empty()).flat_map(|object| object.iter().chain([&END]));
     events.flat_map(|e| e.hour.to_le_bytes().into_iter().chain(e.id.to_le_bytes())).collect()
 }
 
@@ -74,48 +83,53 @@ fn from_bytes(bytes: &[u8]) -> Vec<SeenEvent> {
         .collect()
 }
 
-/// Reads the window back: the newest files that fill it, added in the order of their commits, as
-/// the process that wrote them did. Files that no window needs any more are removed.
+/// Reads the window back: the newest files that fill it, added object by object in the order of
+/// their commits, as the process that wrote them did.
 pub(super) fn load(storage: &dyn Storage, ledger: &Ledger, capacity: usize) -> Result<SeenWindow, LakeError> {
-    let mut window = SeenWindow::new(capacity);
-    if ledger.through() == 0 {
-        return Ok(window);
-    }
-    let entries = ledger::all(storage)?;
-    let batches = entries.iter().rev().filter(|entry| entry.kind == Kind::Batch);
-    let files = batches.flat_map(|entry| entry.files.iter().filter(|file| file.table == TABLE));
-    let (mut newest_first, mut held) = (Vec::new(), 0);
-    for file in files {
-        if held >= capacity {
-            storage.remove(&file.path)?;
-            continue;
+    let (mut newest_first, mut held, mut sequence) = (Vec::new(), 0, ledger.through());
+    // Twice the window: what the last objects touched may lie among much older hours.
+    while sequence > 0 && held < capacity * 2 {
+        let Some(entry) = ledger::read(storage, sequence)? else { break };
+        for file in entry.files.iter().filter(|file| file.table == TABLE) {
+            // Not published yet: its writer is alive, and is another process.
+            let Some(bytes) = storage.get(&file.path)? else { continue };
+            held += bytes.len() / RECORD;
+            newest_first.push(bytes);
         }
-        // Absent: removed by an earlier start, or not published yet by a live writer.
-        let Some(bytes) = storage.get(&file.path)? else { continue };
-        let events = from_bytes(&bytes);
-        held += events.len();
-        newest_first.push(events);
+        sequence -= 1;
     }
-    newest_first.iter().rev().for_each(|events| window.add(events));
+    let mut window = SeenWindow::new(capacity);
+    for bytes in newest_first.iter().rev() {
+        from_bytes(bytes).split(|event| *event == END).for_each(|object| window.add(object));
+    }
     Ok(window)
 }
+
+/// Stands behind each object's identities in a file.
+const END: SeenEvent = SeenEvent { id: u64::MAX, hour: u32::MAX };
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_window_forgets_by_age_and_by_number() {
+    fn the_window_forgets_what_was_idle_longest() {
         let event = |hour, id| SeenEvent { hour, id };
         let mut window = SeenWindow::new(3);
-        window.add(&[event(1, 10), event(2, 20), event(2, 20)]);
-        assert_eq!(window.known(&[event(1, 10), event(2, 20), event(2, 21)]).len(), 2);
-        window.add(&[event(3, 30), event(3, 31)]);
-        assert!(window.known(&[event(1, 10)]).is_empty() && window.len == 3);
-        window.add(&[event(3 + WINDOW_HOURS, 40)]);
-        assert_eq!(window.known(&[event(2, 20)]).len(), 0);
-        assert_eq!(window.known(&[event(3, 30)]).len(), 1);
-        let kept = [event(7, 70), event(8, 80)];
-        assert_eq!(from_bytes(&to_bytes(kept.into_iter())), kept);
+        window.add(&[event(5, 50), event(6, 60), event(6, 60)]);
+        assert_eq!(window.known(&[event(5, 50), event(6, 60), event(6, 61)]).len(), 2);
+        // Older events, read later: they push out what was read before them, not themselves.
+        window.add(&[event(1, 10), event(1, 11)]);
+        assert_eq!(window.known(&[event(5, 50), event(6, 60), event(1, 10), event(1, 11)]).len(), 3);
+        assert!(window.known(&[event(5, 50)]).is_empty() && window.len == 3);
+    }
+
+    #[test]
+    fn a_window_survives_being_written() {
+        let event = |hour, id| SeenEvent { hour, id };
+        let objects = [vec![event(7, 70)], vec![event(8, 80), event(7, 71)]];
+        let events = from_bytes(&to_bytes(objects.iter().map(Vec::as_slice)));
+        let back: Vec<_> = events.split(|event| *event == END).filter(|object| !object.is_empty()).collect();
+        assert_eq!(back, objects.iter().map(Vec::as_slice).collect::<Vec<_>>());
     }
 }

@@ -43,8 +43,7 @@ impl<'a> Arn<'a> {
     }
 
     fn kms_resource(&self) -> Option<&'a str> {
-        (self.service == "kms" && is_account_id(self.account) && !self.region.is_empty())
-            .then_some(self.resource)
+        (self.service == "kms" && is_account_id(self.account) && !self.region.is_empty()).then_some(self.resource)
     }
 }
 
@@ -76,8 +75,7 @@ pub fn is_account_id(text: &str) -> bool {
 #[must_use]
 pub fn is_alias_name(text: &str) -> bool {
     text.strip_prefix("alias/").is_some_and(|name| {
-        (1..=250).contains(&name.len())
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b))
+        (1..=250).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b":/_-".contains(&b))
     })
 }
 

@@ -15,7 +15,12 @@ pub struct History {
     pub own: BTreeSet<String>,
     /// Accounts in whose trails records were found.
     pub trails: BTreeSet<String>,
+    /// Key: the alias that speaks for it.
     aliases: FxHashMap<String, String>,
+    /// Account, Region and alias: the key that it was seen on first.
+    alias_keys: FxHashMap<String, String>,
+    /// Aliases that were seen on several keys.
+    moved: BTreeSet<String>,
     first_days: BTreeMap<(String, String), i64>,
 }
 
@@ -29,22 +34,29 @@ impl History {
     /// Learns that an alias was seen together with a key. An AWS-managed alias outweighs others: it
     /// never moves.
     pub fn learn_alias(&mut self, key_arn: &str, alias: &str) {
+        let place = format!("{} {alias}", key_arn.split(":key/").next().unwrap_or_default());
+        let first = self.alias_keys.entry(place.clone()).or_insert_with(|| key_arn.to_owned());
+        if first != key_arn {
+            self.moved.insert(place);
+        }
         let known = self.aliases.get(key_arn);
         if known.is_none_or(|known| !is_aws_managed_alias(known)) {
             self.aliases.insert(key_arn.to_owned(), alias.to_owned());
         }
     }
 
-    /// An alias of the key, if one was ever seen.
+    /// An alias that always meant this key, as far as was seen. One that moved names no key well.
     #[must_use]
     pub fn alias(&self, key_arn: &str) -> Option<&str> {
-        self.aliases.get(key_arn).map(String::as_str)
+        let alias = self.aliases.get(key_arn)?;
+        let place = format!("{} {alias}", key_arn.split(":key/").next().unwrap_or_default());
+        (!self.moved.contains(&place)).then_some(alias)
     }
 
     /// The `alias/aws/…` of an AWS-managed key.
     #[must_use]
     pub fn aws_managed_alias(&self, key_arn: &str) -> Option<&str> {
-        self.alias(key_arn).filter(|alias| is_aws_managed_alias(alias))
+        self.aliases.get(key_arn).map(String::as_str).filter(|alias| is_aws_managed_alias(alias))
     }
 
     /// Whether a row is the copy that counts: a call across accounts counts in the owner's trail, or

@@ -43,8 +43,8 @@ pub struct KeyRecord {
     pub policy: String,
     /// When that policy was set.
     pub policy_time: Option<Seconds>,
-    /// Open grants seen: `grant id → grantee`, sorted.
-    pub grants: Vec<String>,
+    /// Open grants seen, as a JSON object: grant id to grantee and operations.
+    pub grants: String,
     /// Principals that administered the key, sorted.
     pub admins: Vec<String>,
     /// When the key was made.

@@ -5,9 +5,9 @@ pub mod event;
 pub mod finding;
 pub mod json;
 
+pub mod history;
 pub mod key_change;
 pub mod key_record;
-pub mod history;
 pub mod object;
 pub mod severity;
 pub mod strings;

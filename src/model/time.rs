@@ -41,15 +41,13 @@ impl Seconds {
     /// Reads `YYYY-MM-DDTHH:MM:SSZ` by position, anything else of RFC 3339 by chrono.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        plain_utc(text.as_bytes()).or_else(|| {
-            DateTime::parse_from_rfc3339(text).ok().map(|t| Self(t.timestamp()))
-        })
+        plain_utc(text.as_bytes()).or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|t| Self(t.timestamp())))
     }
 
     /// Midnight of a date `YYYY-MM-DD`.
     #[must_use]
     pub fn parse_date(text: &str) -> Option<Self> {
-        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+        let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10)?;
         Some(Self(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp()))
     }
 

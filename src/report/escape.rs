@@ -4,7 +4,11 @@
 #[must_use]
 pub fn terminal(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_harmful(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+        if is_harmful(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
         out
     })
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::escape::terminal;
-use super::table::{grouped, size};
+use super::table::{counted, grouped, size};
 use crate::telemetry::summary::Summary;
 
 /// Writes the summary; `seconds` is how long the run took.
@@ -15,29 +15,61 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
     writeln!(
         out,
         "objects   {} found: {} done, {} already done, {} skipped, {} failed",
-        grouped(o.found), grouped(o.done), grouped(o.already_done), grouped(o.skipped), grouped(o.failed)
+        grouped(o.found),
+        grouped(o.done),
+        grouped(o.already_done),
+        grouped(o.skipped),
+        grouped(o.failed)
     )?;
     writeln!(
         out,
         "records   {} read: {} analysed, {} not relevant, {} duplicate, {} of another kind, {} malformed",
-        grouped(r.total()), grouped(r.analysed), grouped(r.not_relevant), grouped(r.duplicate),
-        grouped(r.other_kind), grouped(r.malformed)
+        grouped(r.total()),
+        grouped(r.analysed),
+        grouped(r.not_relevant),
+        grouped(r.duplicate),
+        grouped(r.other_kind),
+        grouped(r.malformed)
     )?;
+    if o.done + o.skipped + o.failed == 0 && summary.keys.is_none() {
+        writeln!(out, "nothing new: the output is as it was")?;
+        return Ok(());
+    }
     writeln!(
         out,
         "findings  {}: {} critical, {} high, {} medium, {} low, {} info",
-        grouped(f.total()), grouped(f.critical), grouped(f.high), grouped(f.medium), grouped(f.low), grouped(f.info)
+        grouped(f.total()),
+        grouped(f.critical),
+        grouped(f.high),
+        grouped(f.medium),
+        grouped(f.low),
+        grouped(f.info)
     )?;
     if let Some(keys) = summary.keys {
         writeln!(out, "keys      {} known", grouped(keys as u64))?;
     }
+    if let Some(own) = &summary.own_accounts {
+        let count = grouped(own.accounts.len() as u64);
+        let by = if own.configured {
+            "the configuration"
+        } else {
+            "their trails: name yours and your partners' in --config"
+        };
+        writeln!(out, "accounts  {count} count as own, by {by}")?;
+    }
     writeln!(
         out,
-        "written   {} rows, {} of Parquet in {} commits, from {} ({} of JSON)",
-        grouped(summary.rows_written), size(summary.bytes_written), grouped(summary.commits),
-        size(summary.bytes_read), size(summary.json_bytes)
+        "written   {} rows, {} of Parquet in {}, from {} ({} of JSON)",
+        grouped(summary.rows_written),
+        size(summary.bytes_written),
+        counted(summary.commits, "commit"),
+        size(summary.bytes_read),
+        size(summary.json_bytes)
     )?;
     writeln!(out, "took      {seconds:.1} s{}", rate(summary.json_bytes, seconds))?;
+    if r.malformed > 0 {
+        writeln!(out, "WARNING   {} could not be read; they are in the table rejects", counted(r.malformed, "record"))?;
+    }
     if !summary.adds_up() {
         writeln!(out, "WARNING   the counts of objects do not add up: please report this")?;
     }

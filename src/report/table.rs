@@ -44,6 +44,12 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// `1 finding`, `1,234 findings`.
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
 /// Bytes in the unit that keeps the number short.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]

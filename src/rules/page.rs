@@ -3,8 +3,7 @@
 use crate::model::severity::Severity;
 
 /// The sections that every page has, in this order.
-pub const HEADINGS: [&str; 5] =
-    ["What it sees", "Why it matters", "When it is harmless", "What to do", "References"];
+pub const HEADINGS: [&str; 5] = ["What it sees", "Why it matters", "When it is harmless", "What to do", "References"];
 
 /// A page.
 #[derive(Debug)]
@@ -53,12 +52,25 @@ impl<'a> Page<'a> {
             } else if let Some(info) = line.strip_prefix("```json ") {
                 let body: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
                 page.examples.push(example(info, &body));
+                drop_caption(page.sections.last_mut());
             } else if let Some(section) = page.sections.last_mut() {
                 section.lines.push(line);
             }
         }
         page
     }
+}
+
+/// Without its record, the line that introduces one introduces nothing.
+fn drop_caption(section: Option<&mut Section<'_>>) {
+    let Some(section) = section else { return };
+    while section.lines.last().is_some_and(|line| line.is_empty()) {
+        section.lines.pop();
+    }
+    if section.lines.last().is_some_and(|line| line.ends_with(':')) {
+        section.lines.pop();
+    }
+    section.lines.push("");
 }
 
 fn example<'a>(info: &'a str, body: &[&str]) -> Example<'a> {

@@ -25,9 +25,10 @@ pub fn list(sources: &[PathBuf], leave_out: Option<&Path>) -> std::io::Result<Li
     let mut listing = Listing::default();
     for source in sources {
         // Absolute: the same file is the same object from wherever the command is run.
-        let root = source.canonicalize()?;
+        let root =
+            source.canonicalize().map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", source.display())))?;
         let walk = walkdir::WalkDir::new(&root).follow_links(true).into_iter();
-        for entry in walk.filter_entry(|entry| !is_hidden_folder(entry, &root) && Some(entry.path()) != leave_out) {
+        for entry in walk.filter_entry(|entry| !is_no_place_for_logs(entry, &root) && Some(entry.path()) != leave_out) {
             match entry.map_err(|e| (e.path().map(Path::to_owned), e.to_string())) {
                 Ok(entry) if entry.file_type().is_file() => match reference(entry.path()) {
                     Ok(object) => listing.objects.extend(object),
@@ -45,9 +46,11 @@ pub fn list(sources: &[PathBuf], leave_out: Option<&Path>) -> std::io::Result<Li
     Ok(listing)
 }
 
-/// `.git` and its like; never the folder that was asked for.
-fn is_hidden_folder(entry: &walkdir::DirEntry, root: &Path) -> bool {
-    entry.file_type().is_dir() && entry.path() != root && entry.file_name().to_string_lossy().starts_with('.')
+/// `.git` and its like, and outputs of keytrail; never the folder that was asked for.
+fn is_no_place_for_logs(entry: &walkdir::DirEntry, root: &Path) -> bool {
+    entry.file_type().is_dir()
+        && entry.path() != root
+        && (entry.file_name().to_string_lossy().starts_with('.') || entry.path().join("_ledger").is_dir())
 }
 
 fn uri(path: &Path) -> String {

@@ -21,7 +21,9 @@ pub enum FetchError {
     #[error("cannot read: {0}")]
     Io(#[from] std::io::Error),
     /// Larger than an object may be.
-    #[error("{size} bytes as stored, more than the {cap} that an object may have; raise --max-object-size if it is a log file that you trust")]
+    #[error(
+        "{size} bytes as stored, more than the {cap} that an object may have; raise --max-object-size if it is a log file that you trust"
+    )]
     TooLarge {
         /// Its size.
         size: u64,

@@ -40,7 +40,11 @@ fn minute(file: &str) -> Option<Seconds> {
         let seconds = if b.len() == 16 { &part[13..15] } else { "00" };
         Seconds::parse(&format!(
             "{}-{}-{}T{}:{}:{seconds}Z",
-            &part[..4], &part[4..6], &part[6..8], &part[9..11], &part[11..13]
+            &part[..4],
+            &part[4..6],
+            &part[6..8],
+            &part[9..11],
+            &part[11..13]
         ))
     })
 }

@@ -1,6 +1,8 @@
 //! The summary that every run ends with.
 
+use rustc_hash::FxHashSet;
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::object::{ObjectStatus, RecordCounts};
 use crate::model::severity::Severity;
@@ -13,8 +15,12 @@ pub struct Summary {
     pub objects: Objects,
     /// Records of this run's objects by outcome.
     pub records: RecordCounts,
-    /// Findings of event rules in this run, of usage rules in all that is committed.
+    /// Findings of event rules in this run, of usage rules in all that is committed; each once.
     pub findings: Findings,
+    #[serde(skip)]
+    counted: FxHashSet<u64>,
+    /// Accounts that count as own, and whether the configuration or the trails say so.
+    pub own_accounts: Option<OwnAccounts>,
     /// Keys known after the fold, if there was one.
     pub keys: Option<usize>,
     /// Rows written to batches.
@@ -29,6 +35,15 @@ pub struct Summary {
     pub commits: u64,
     /// What failed, and why: the first of them.
     pub failures: Vec<Failure>,
+}
+
+/// Which accounts count as own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OwnAccounts {
+    /// Whether the configuration names them; else they are those in whose trails records were found.
+    pub configured: bool,
+    /// The accounts.
+    pub accounts: Vec<String>,
 }
 
 /// Objects by outcome.
@@ -103,7 +118,11 @@ impl Summary {
         self.records.add(&drawn.records);
         self.bytes_read += drawn.object.size;
         self.json_bytes += drawn.json_bytes;
-        drawn.findings.iter().for_each(|finding| self.findings.add(finding.severity, 1));
+        for finding in &drawn.findings {
+            if self.counted.insert(xxh3_64(finding.finding_id.as_bytes())) {
+                self.findings.add(finding.severity, 1);
+            }
+        }
     }
 
     /// Counts an object that failed.

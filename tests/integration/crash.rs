@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{
-    Lcg, Tables, assert_holds, backfill, backfill_args, command, files_below, gzip, key, kms_record, ledger, log, log_path,
-    small_trail, tables, temp_dir, write,
+    Lcg, Tables, assert_holds, backfill, backfill_args, command, files_below, gzip, key, kms_record, ledger, log,
+    log_path, small_trail, tables, temp_dir, write,
 };
 
 /// Many commits, and work beside them.
@@ -107,7 +107,10 @@ fn killed_at_random_moments_and_run_again() {
         REFERENCE.tables.assert_same(&tables(&out), "killed and run again");
         finished += 1;
     }
-    assert!(kills_between_commits >= KILLS / 2, "only {kills_between_commits} kills of {kills} came between two commits");
+    assert!(
+        kills_between_commits >= KILLS / 2,
+        "only {kills_between_commits} kills of {kills} came between two commits"
+    );
     println!("{kills} kills, {kills_between_commits} between commits, {finished} outputs finished");
 }
 
@@ -125,7 +128,13 @@ static FOLDS: LazyLock<Folds> = LazyLock::new(|| {
         path
     };
     let suppress = |rule: &str| format!("[[suppressions]]\nrule = \"{rule}\"\nreason = \"a test\"\n");
-    let rules = ["default-key-use", "cross-account-inbound", "cross-account-outbound", "cross-account-denied", "context-foreign-resource"];
+    let rules = [
+        "default-key-use",
+        "cross-account-inbound",
+        "cross-account-outbound",
+        "cross-account-denied",
+        "context-foreign-resource",
+    ];
     let configs = [
         write_config("own.toml", "[accounts]\nown = [\"111122223333\"]\n"),
         write_config("quiet.toml", &rules.map(suppress).concat()),
@@ -206,6 +215,23 @@ fn killed_between_commit_and_publication() {
     }
 }
 
+/// What is committed and cannot get its name now, for want of space or a permission, gets it later.
+#[test]
+fn a_commit_that_could_not_be_published() {
+    for table in ["usage", "objects", "findings", "keys"] {
+        let folder = temp_dir();
+        let out = folder.path().join("out");
+        let in_the_way = out.join(table);
+        write(&in_the_way, b"");
+        let said = backfill(&[&REFERENCE.trail], &out, &[]).ends_with(1).stderr;
+        assert!(said.contains(&format!("out/{table}")), "{said}");
+        fs::remove_file(&in_the_way).expect("removes");
+        backfill(&[&REFERENCE.trail], &out, &[]).ends_with(0);
+        assert_holds(&out);
+        REFERENCE.tables.assert_same(&tables(&out), "published later");
+    }
+}
+
 /// All files of a fold have their names, those that it replaces are not yet removed.
 #[test]
 fn killed_between_publication_and_removal_of_what_a_fold_replaces() {
@@ -213,8 +239,10 @@ fn killed_between_publication_and_removal_of_what_a_fold_replaces() {
     let folder = temp_dir();
     let out = folder.path().join("out");
     fold_again(&out, None);
-    let before: Vec<(PathBuf, Vec<u8>)> =
-        files_below(&out.join("findings")).into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect();
+    let before: Vec<(PathBuf, Vec<u8>)> = files_below(&out.join("findings"))
+        .into_iter()
+        .map(|path| (path.clone(), fs::read(path).expect("a file")))
+        .collect();
     fold_again(&out, Some(&folds.configs[1]));
     let removed: Vec<_> = before.iter().filter(|(path, _)| !path.exists()).collect();
     assert!(!removed.is_empty(), "the second fold must remove files for this test to be one");
@@ -315,8 +343,10 @@ fn a_fold_beside_a_commit_that_is_not_published_yet() {
 fn copies_of_events_of_a_commit_that_is_not_published_yet() {
     let folder = temp_dir();
     let (root, out) = (folder.path().join("trail"), folder.path().join("out"));
-    let record = kms_record("Decrypt", &key("111122223333", 1), "111122223333", "111122223333", "2026-03-02T10:00:00Z", "one");
-    let (first, second) = (log_path(&root, "111122223333", 2, 10, 5, "one"), log_path(&root, "111122223333", 2, 10, 8, "two"));
+    let record =
+        kms_record("Decrypt", &key("111122223333", 1), "111122223333", "111122223333", "2026-03-02T10:00:00Z", "one");
+    let (first, second) =
+        (log_path(&root, "111122223333", 2, 10, 5, "one"), log_path(&root, "111122223333", 2, 10, 8, "two"));
     write(&first, &gzip(&log(std::slice::from_ref(&record))));
     write(&second, &gzip(&log(&[record])));
     backfill(&[&first], &out, &[]).ends_with(0);

@@ -112,7 +112,14 @@ fn copies_in_old_files_are_noticed_after_newer_ones_were_read() {
     let root = folder.path().join("trail");
     let day = |day: u64, copy: &str, minute: u64| {
         let time = format!("2026-03-{day:02}T10:00:00Z");
-        let record = kms_record("Decrypt", &crate::support::key("111122223333", 1), "111122223333", "111122223333", &time, &format!("event-{day}"));
+        let record = kms_record(
+            "Decrypt",
+            &crate::support::key("111122223333", 1),
+            "111122223333",
+            "111122223333",
+            &time,
+            &format!("event-{day}"),
+        );
         let path = log_path(&root, "111122223333", day, 10, minute, copy);
         write(&path, &gzip(&log(&[record])));
         path

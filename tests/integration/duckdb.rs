@@ -173,7 +173,8 @@ fn assert_types(said: &Value) {
 }
 
 fn assert_findings(said: &Value) {
-    let severities: Vec<&str> = said["severities"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    let severities: Vec<&str> =
+        said["severities"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
     assert!(severities.len() >= 4, "{severities:?}");
     for severity in severities {
         assert!(["critical4", "high3", "medium2", "low1", "info0"].contains(&severity), "{severity}");

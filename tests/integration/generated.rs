@@ -7,8 +7,7 @@ use keytrail::lake::schema::Description;
 use keytrail::lake::tables;
 use keytrail::rules::{FAMILIES, Rule};
 
-const MARK: &str =
-    "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
+const MARK: &str = "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
 
 const OUTPUT_INTRO: &str = "\
 # Output

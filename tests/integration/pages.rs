@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use keytrail::analyze::{Analyzer, Plan, Selection};
 use keytrail::folding;
+use keytrail::lake::Lake;
 use keytrail::lake::local::LocalFolder;
 use keytrail::lake::read;
 use keytrail::lake::tables::findings::Findings;
-use keytrail::lake::Lake;
 use keytrail::model::object::{ObjectName, ObjectRef, RecordCounts};
 use keytrail::model::severity::Severity;
 use keytrail::model::r#yield::Yield;
@@ -49,7 +49,10 @@ fn every_example_does_as_its_page_says() {
 fn cases_of(rule: &'static Rule) -> Vec<Case> {
     let opening = rule.page.lines().enumerate().filter(|(_, line)| line.starts_with("```json "));
     let examples = Page::parse(rule.page).examples.into_iter().enumerate();
-    examples.zip(opening).map(|((at, example), (line, _))| Case { rule, block: at + 1, line: line + 1, example }).collect()
+    examples
+        .zip(opening)
+        .map(|((at, example), (line, _))| Case { rule, block: at + 1, line: line + 1, example })
+        .collect()
 }
 
 /// Runs all cases on a few threads; most of the time goes to waiting for disks.
@@ -149,7 +152,9 @@ fn own_rule(case: &Case, own: Option<&BTreeMap<String, BTreeSet<String>>>) -> Ve
         (true, Some(named), [one]) if one.iter().eq([named]) => Vec::new(),
         (true, Some(named), []) => vec![format!("should fire with {named}, and is quiet")],
         (true, Some(named), [one]) => vec![format!("should fire with {named}, fires with {one:?}")],
-        (true, Some(named), many) => vec![format!("should fire once with {named}, gives {} findings: {many:?}", many.len())],
+        (true, Some(named), many) => {
+            vec![format!("should fire once with {named}, gives {} findings: {many:?}", many.len())]
+        }
         (false, _, []) => Vec::new(),
         (false, _, many) => vec![format!("should be quiet, fires with {many:?}")],
     }

@@ -14,8 +14,8 @@ use keytrail::lake::tables::objects::Objects;
 use keytrail::lake::tables::usage::Usage;
 
 use crate::support::{
-    Row, assert_holds, backfill, files_below, key, keytrail, kms_record, log, number, on, rows, samples, tables, temp_dir, text,
-    write,
+    Row, assert_holds, backfill, files_below, key, keytrail, kms_record, log, number, on, rows, samples, tables,
+    temp_dir, text, write,
 };
 
 struct Sampled {
@@ -42,7 +42,8 @@ fn sum(counts: &Value, names: &[&str]) -> u64 {
 #[test]
 fn the_summary_adds_up() {
     let summary = &SAMPLED.summary;
-    let files = files_below(&samples()).iter().filter(|path| path.extension().is_some_and(|e| e == "gz")).count() as u64;
+    let files =
+        files_below(&samples()).iter().filter(|path| path.extension().is_some_and(|e| e == "gz")).count() as u64;
     assert_eq!(files, 109);
     let objects = &summary["objects"];
     assert_eq!(objects["found"].as_u64(), Some(files));
@@ -66,8 +67,10 @@ fn the_summary_adds_up() {
 fn every_file_has_a_row_and_every_record_one_outcome() {
     let objects = rows::<Objects>(out());
     let named: BTreeSet<&str> = objects.iter().map(|row| text(row, "key")).collect();
-    let files: BTreeSet<String> =
-        files_below(&samples()).iter().map(|path| path.canonicalize().expect("a file").to_string_lossy().into_owned()).collect();
+    let files: BTreeSet<String> = files_below(&samples())
+        .iter()
+        .map(|path| path.canonicalize().expect("a file").to_string_lossy().into_owned())
+        .collect();
     assert_eq!(named, files.iter().map(String::as_str).collect());
     assert_eq!(objects.len(), files.len());
     let total = |column: &str| objects.iter().map(|row| number(row, column)).sum::<i64>();
@@ -95,7 +98,11 @@ fn all_families_are_found_and_all_holds() {
 fn the_story_is_told() {
     let findings = rows::<Findings>(out());
     let has = |rule: &str, time: &str, severity: &str| {
-        findings.iter().any(|row| text(row, "rule_id") == rule && text(row, "event_time").starts_with(time) && text(row, "severity") == severity)
+        findings.iter().any(|row| {
+            text(row, "rule_id") == rule
+                && text(row, "event_time").starts_with(time)
+                && text(row, "severity") == severity
+        })
     };
     for (rule, time, severity) in [
         ("schedule-key-deletion", "2026-03-02T09:00", "critical"),
@@ -107,10 +114,17 @@ fn the_story_is_told() {
         let all: Vec<_> = findings.iter().filter(|row| text(row, "rule_id") == rule).collect();
         assert!(has(rule, time, severity), "{rule} at {time} is not {severity}: {all:#?}");
     }
-    for rule in ["default-key-use", "default-key-configured", "cross-account-inbound", "cross-account-denied", "context-secret-in-value"] {
+    for rule in [
+        "default-key-use",
+        "default-key-configured",
+        "cross-account-inbound",
+        "cross-account-denied",
+        "context-secret-in-value",
+    ] {
         assert!(findings.iter().any(|row| text(row, "rule_id") == rule), "no finding of {rule}");
     }
-    let ids: Vec<&str> = findings.iter().filter(|row| text(row, "rule_id") == "disable-key").map(|row| text(row, "outcome")).collect();
+    let ids: Vec<&str> =
+        findings.iter().filter(|row| text(row, "rule_id") == "disable-key").map(|row| text(row, "outcome")).collect();
     assert_eq!(ids, ["success"], "Priya disables the gift-card key once");
     let secret = findings.iter().filter(|row| text(row, "rule_id") == "context-secret-in-value");
     for row in secret {
@@ -124,7 +138,12 @@ fn a_second_run_has_nothing_to_do() {
     let out = folder.path().join("out");
     backfill(&[&samples()], &out, &[]).ends_with(0);
     let before = tables(&out);
-    let files = |out: &Path| files_below(out).into_iter().map(|path| (path.clone(), std::fs::read(path).expect("a file"))).collect::<Vec<_>>();
+    let files = |out: &Path| {
+        files_below(out)
+            .into_iter()
+            .map(|path| (path.clone(), std::fs::read(path).expect("a file")))
+            .collect::<Vec<_>>()
+    };
     let bytes_before = files(&out);
     let summary = backfill(&[&samples()], &out, &[]).ends_with(0).json();
     assert_eq!(summary["objects"], json!({ "found": 109, "already_done": 109, "done": 0, "skipped": 0, "failed": 0 }));
@@ -137,15 +156,25 @@ fn a_second_run_has_nothing_to_do() {
 
 #[test]
 fn findings_are_listed_worst_first_and_filtered() {
-    let all = on("findings", out(), &["--severity", "info", "--limit", "0", "--format", "json"]).ends_with(0).json_lines();
+    let all =
+        on("findings", out(), &["--severity", "info", "--limit", "0", "--format", "json"]).ends_with(0).json_lines();
     let distinct: BTreeSet<_> = rows::<Findings>(out()).iter().map(|row| text(row, "finding_id").to_owned()).collect();
     assert_eq!(all.len(), distinct.len());
     assert!(all.is_sorted_by_key(|row| -row["severity_rank"].as_i64().expect("a rank")));
-    let deletions = on("findings", out(), &["--rule", "schedule-key-deletion", "--severity", "critical", "--format", "json"]).json_lines();
+    let deletions =
+        on("findings", out(), &["--rule", "schedule-key-deletion", "--severity", "critical", "--format", "json"])
+            .json_lines();
     assert_eq!(deletions.len(), 1, "{deletions:?}");
-    assert!(deletions[0]["message"].as_str().is_some_and(|m| m.contains("waiting period 7 days") && m.contains("without MFA")));
+    assert!(
+        deletions[0]["message"]
+            .as_str()
+            .is_some_and(|m| m.contains("waiting period 7 days") && m.contains("without MFA"))
+    );
     let said = on("findings", out(), &["--severity", "critical"]).ends_with(0).stdout;
-    assert!(said.starts_with("CRITICAL") && said.contains("schedule-key-deletion") && !said.contains("\nLOW"), "{said}");
+    assert!(
+        said.starts_with("CRITICAL") && said.contains("schedule-key-deletion") && !said.contains("\nLOW"),
+        "{said}"
+    );
     let csv = on("findings", out(), &["--limit", "1", "--format", "csv"]).ends_with(0).stdout;
     assert!(csv.starts_with("finding_id,rule_id,"), "{csv}");
     assert!(on("findings", out(), &["--severity", "grave"]).ends_with(1).stderr.contains("critical"));
@@ -155,14 +184,27 @@ fn findings_are_listed_worst_first_and_filtered() {
 fn keys_and_the_story_of_one() {
     let keys = on("keys", out(), &["--format", "json"]).ends_with(0).json_lines();
     assert_eq!(keys.len(), rows::<Keys>(out()).len());
-    let deleted = keys.iter().find(|key| key["key_id"] == "ec077ad4-aec7-44b1-a8b4-406c0190f12c").expect("the 2019 archive key");
+    let deleted =
+        keys.iter().find(|key| key["key_id"] == "ec077ad4-aec7-44b1-a8b4-406c0190f12c").expect("the 2019 archive key");
     assert_eq!(deleted["state"], "Deleted");
     let said = on("keys", out(), &[]).ends_with(0).stdout;
-    assert!(said.starts_with("ACCOUNT") && said.contains("alias/larkspur/checkout") && said.contains("Deleted"), "{said}");
+    assert!(
+        said.starts_with("ACCOUNT") && said.contains("alias/larkspur/checkout") && said.contains("Deleted"),
+        "{said}"
+    );
     // The newsletter key: by id, by ARN.
     let id = "5108d45a-3a0b-4176-82fd-502cdbf880d8";
     let story = on("keys", out(), &[id]).ends_with(0).stdout;
-    for part in ["WHAT WAS DONE TO IT", "ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey", "WHO USES IT", "NewsletterWorker", "FINDINGS", "schedule-key-deletion"] {
+    for part in [
+        "WHAT WAS DONE TO IT",
+        "ScheduleKeyDeletion",
+        "CancelKeyDeletion",
+        "EnableKey",
+        "WHO USES IT",
+        "NewsletterWorker",
+        "FINDINGS",
+        "schedule-key-deletion",
+    ] {
         assert!(story.contains(part), "no {part} in\n{story}");
     }
     let arn = format!("arn:aws:kms:us-east-1:111122223333:key/{id}");
@@ -185,7 +227,10 @@ fn the_catalogue_and_a_page() {
     for heading in ["What it sees", "Why it matters", "When it is harmless", "What to do", "References"] {
         assert!(page.to_lowercase().contains(&heading.to_lowercase()), "no {heading} in\n{page}");
     }
-    assert_eq!(keytrail(["rules", "schedule-key-deletion", "--format", "json"]).ends_with(0).json()["family"], "critical-action");
+    assert_eq!(
+        keytrail(["rules", "schedule-key-deletion", "--format", "json"]).ends_with(0).json()["family"],
+        "critical-action"
+    );
     assert!(keytrail(["rules", "no-such-rule"]).ends_with(1).stderr.contains("no-such-rule"));
 }
 
@@ -197,12 +242,15 @@ fn escape_sequences_in_names_are_shown_not_obeyed() {
     let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
     let arn = key("111122223333", 1);
     let mut records = Vec::new();
-    for (at, name) in ["UpdateAlias", "ScheduleKeyDeletion", "CreateGrant", "Decrypt", "TagResource"].iter().enumerate() {
-        let mut record = kms_record(name, &arn, "111122223333", "111122223333", "2026-03-02T10:00:00Z", &format!("id{at}"));
+    for (at, name) in ["UpdateAlias", "ScheduleKeyDeletion", "CreateGrant", "Decrypt", "TagResource"].iter().enumerate()
+    {
+        let mut record =
+            kms_record(name, &arn, "111122223333", "111122223333", "2026-03-02T10:00:00Z", &format!("id{at}"));
         let role = format!("arn:aws:iam::111122223333:role/evil{ESCAPES}");
         record["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] = role.into();
         record["userIdentity"]["sessionContext"]["sessionIssuer"]["userName"] = format!("evil{ESCAPES}").into();
-        record["userIdentity"]["arn"] = format!("arn:aws:sts::111122223333:assumed-role/evil{ESCAPES}/s{ESCAPES}").into();
+        record["userIdentity"]["arn"] =
+            format!("arn:aws:sts::111122223333:assumed-role/evil{ESCAPES}/s{ESCAPES}").into();
         record["userAgent"] = format!("agent{ESCAPES}").into();
         record["requestParameters"] = json!({
             "keyId": arn, "targetKeyId": arn, "aliasName": format!("alias/evil{ESCAPES}"), "encryptionContext": { format!("k{ESCAPES}"): format!("v{ESCAPES}") },
@@ -213,7 +261,10 @@ fn escape_sequences_in_names_are_shown_not_obeyed() {
     }
     write(&root.join("evil.json"), &log(&records));
     backfill(&[&root], &out, &[]).ends_with(0);
-    let stored = rows::<Findings>(&out).iter().chain(&rows::<Keys>(&out)).any(|row| Value::Object(row.clone()).to_string().contains("evil"));
+    let stored = rows::<Findings>(&out)
+        .iter()
+        .chain(&rows::<Keys>(&out))
+        .any(|row| Value::Object(row.clone()).to_string().contains("evil"));
     assert!(stored, "nothing of the names was kept: the test would see nothing");
     let alias = format!("alias/evil{ESCAPES}");
     let (mut shown, mut raw) = (0, Vec::new());
@@ -244,7 +295,9 @@ fn escape_sequences_in_names_are_shown_not_obeyed() {
 /// The domain's records and the verdicts on them; nothing where the folder is not there.
 fn fixtures() -> Option<(Vec<Value>, BTreeMap<String, Value>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/domain/fixtures");
-    let read = |name: &str| std::fs::read(folder.join(name)).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    let read = |name: &str| {
+        std::fs::read(folder.join(name)).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+    };
     let Some((records, expected)) = read("records.json").zip(read("expected.json")) else {
         eprintln!("skipped: no fixtures in {}", folder.display());
         return None;
@@ -328,7 +381,8 @@ fn fixtures_other_findings_are_those_expected() {
             assert!(!of_rule(rule).is_empty(), "{}: no finding of {rule}", verdict["label"]);
         }
     }
-    let keys_with = |rule: &str| of_rule(rule).iter().map(|row| text(row, "key_id").to_owned()).collect::<BTreeSet<_>>();
+    let keys_with =
+        |rule: &str| of_rule(rule).iter().map(|row| text(row, "key_id").to_owned()).collect::<BTreeSet<_>>();
     let default_keys = ["11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"];
     assert_eq!(keys_with("default-key-use"), default_keys.map(str::to_owned).into());
     let inbound = of_rule("cross-account-inbound");
@@ -337,7 +391,10 @@ fn fixtures_other_findings_are_those_expected() {
     assert!(text(inbound[0], "message").contains("444455556666"));
     let denied = of_rule("cross-account-denied");
     assert_eq!((denied.len(), text(denied[0], "outcome")), (1, "attempt"));
-    assert_eq!(text(denied[0], "key_arn"), "arn:aws:kms:us-east-1:444455556666:key/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee");
+    assert_eq!(
+        text(denied[0], "key_arn"),
+        "arn:aws:kms:us-east-1:444455556666:key/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+    );
     assert_eq!(of_rule("reencrypt-to-foreign-key").len(), 1);
     assert_eq!(text(of_rule("reencrypt-to-foreign-key")[0], "severity"), "high");
     assert_eq!(of_rule("context-service-claimed-directly").len(), 1);
@@ -363,17 +420,24 @@ fn fixtures_keys_services_and_counts_are_as_expected() {
             let judged = judge(&alone);
             let usage = rows::<Usage>(&judged.out);
             assert_eq!(usage.len(), 1, "{}", verdict["label"]);
-            assert_eq!(text(&usage[0], "via_service"), verdict["via"].as_str().unwrap_or_default(), "{}", verdict["label"]);
+            assert_eq!(
+                text(&usage[0], "via_service"),
+                verdict["via"].as_str().unwrap_or_default(),
+                "{}",
+                verdict["label"]
+            );
         }
     }
     let usage = rows::<Usage>(&judged.out);
     let counted: i64 = usage.iter().map(|row| number(row, "requests")).sum();
     // All but PutEventSelectors, which names no key.
     assert_eq!(counted, 25);
-    let pair: BTreeSet<&str> = usage.iter().filter(|row| text(row, "side") != "local").map(|row| text(row, "side")).collect();
+    let pair: BTreeSet<&str> =
+        usage.iter().filter(|row| text(row, "side") != "local").map(|row| text(row, "side")).collect();
     assert_eq!(pair, BTreeSet::from(["caller", "owner"]));
     let uses = rows::<KeyUses>(&judged.out);
-    let inbound: i64 = uses.iter().filter(|row| text(row, "relation") == "inbound").map(|row| number(row, "requests")).sum();
+    let inbound: i64 =
+        uses.iter().filter(|row| text(row, "relation") == "inbound").map(|row| number(row, "requests")).sum();
     assert_eq!(inbound, 1, "the pair is one use: {uses:?}");
 }
 
@@ -389,9 +453,17 @@ fn fixtures_states_are_those_after_each_act() {
         let keys = rows::<Keys>(&judged.out);
         let row = keys.iter().find(|row| text(row, "key_arn") == verdict["key"]).expect("the key has a row");
         assert_eq!(text(row, "state"), state, "{}", verdict["label"]);
-        assert_eq!(text(row, "deletion_time"), verdict["deletion_date"].as_str().unwrap_or_default(), "{}", verdict["label"]);
+        assert_eq!(
+            text(row, "deletion_time"),
+            verdict["deletion_date"].as_str().unwrap_or_default(),
+            "{}",
+            verdict["label"]
+        );
         let changes = rows::<KeyChanges>(&judged.out);
-        assert!(changes.iter().any(|row| text(row, "event_id") == id && text(row, "key_state") == state), "{changes:?}");
+        assert!(
+            changes.iter().any(|row| text(row, "event_id") == id && text(row, "key_state") == state),
+            "{changes:?}"
+        );
         checked += 1;
     }
     assert_eq!(checked, 3, "PendingDeletion, Deleted and Disabled");
@@ -401,7 +473,8 @@ fn fixtures_states_are_those_after_each_act() {
 #[test]
 fn fixtures_a_refused_use_tells_the_state() {
     let Some((records, _)) = fixtures() else { return };
-    let failed: Vec<Value> = records.iter().filter(|record| record["eventID"] == "36b15380-6543-56a6-99fd-ba61ac57b345").cloned().collect();
+    let failed: Vec<Value> =
+        records.iter().filter(|record| record["eventID"] == "36b15380-6543-56a6-99fd-ba61ac57b345").cloned().collect();
     assert_eq!(failed.len(), 1);
     let keys = rows::<Keys>(&judge(&failed).out);
     assert_eq!((keys.len(), text(&keys[0], "state"), number(&keys[0], "requests")), (1, "Disabled", 0), "{keys:?}");

@@ -210,7 +210,10 @@ impl Tables {
             assert!(
                 rows == others,
                 "{what}: {table} differs, {} rows and {}; only in the first: {}\nonly in the second: {}",
-                rows.len(), others.len(), only(rows, others), only(others, rows)
+                rows.len(),
+                others.len(),
+                only(rows, others),
+                only(others, rows)
             );
         }
     }
@@ -355,7 +358,8 @@ fn synthetic_file(root: &Path, number: u64, chance: &mut Lcg) {
             5 => own.push(kms_record("DisableKey", &key(account, 3), account, account, &time, &chance.event_id())),
             _ => {
                 let name = chance.of(&["Decrypt", "Encrypt", "GenerateDataKey"]);
-                let mut record = kms_record(name, &key(account, chance.below(3)), account, account, &time, &chance.event_id());
+                let mut record =
+                    kms_record(name, &key(account, chance.below(3)), account, account, &time, &chance.event_id());
                 let issuer = &mut record["userIdentity"]["sessionContext"]["sessionIssuer"];
                 issuer["arn"] = format!("arn:aws:iam::{account}:role/{}", chance.of(&ROLES)).into();
                 own.push(record);
@@ -370,7 +374,8 @@ fn synthetic_file(root: &Path, number: u64, chance: &mut Lcg) {
     }
     if number % 5 == 0 {
         // A second trail delivers the same records a little later, plain.
-        let second = root.join(format!("second/{account}_CloudTrail_us-east-1_202603{day:02}T{hour:02}59Z_{name}.json"));
+        let second =
+            root.join(format!("second/{account}_CloudTrail_us-east-1_202603{day:02}T{hour:02}59Z_{name}.json"));
         write(&second, &log(&own));
     }
 }

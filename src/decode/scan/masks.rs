@@ -45,12 +45,12 @@ struct Raw {
 
 impl Raw {
     /// Settles strings and escapes. `prefix_xor` is passed in: hardware has an instruction for it.
-    #[inline(always)]
+    #[inline]
     fn settle(self, carry: &mut Carry, prefix_xor: impl Fn(u64) -> u64) -> Masks {
         let quote = self.quote & !escaped(self.backslash, &mut carry.escaped);
         // From an opening quote up to the byte before the closing one.
         let in_string = prefix_xor(quote) ^ carry.in_string;
-        carry.in_string = ((in_string as i64) >> 63) as u64;
+        carry.in_string = (in_string.cast_signed() >> 63).cast_unsigned();
         Masks {
             open: self.open & !in_string,
             close: self.close & !in_string,
@@ -63,7 +63,7 @@ impl Raw {
 
 /// Bytes that a backslash escapes: those behind each run of backslashes of odd length, and every
 /// second one inside of a run. Addition carries through a run and so finds its end.
-#[inline(always)]
+#[inline]
 fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     const EVEN: u64 = 0x5555_5555_5555_5555;
     let backslash = backslash & !*carry;
@@ -118,13 +118,14 @@ pub mod portable {
 /// AVX-512: 64 bytes at a time, compared straight into masks.
 #[cfg(target_arch = "x86_64")]
 pub mod avx512 {
-    use std::arch::x86_64::{
-        __m512i, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi8,
-    };
+    use std::arch::x86_64::{__m512i, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi8};
 
     use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
 
     /// See [`Masks`].
+    ///
+    /// # Safety
+    /// The processor must have the features.
     #[target_feature(enable = "avx512f,avx512bw,pclmulqdq")]
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
         let mut raw = [Raw::default(); 4];
@@ -172,7 +173,14 @@ pub mod avx512 {
 #[inline]
 fn word<const N: usize>(bytes: &[u8; N], at: usize) -> i64 {
     i64::from_le_bytes([
-        bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3], bytes[at + 4], bytes[at + 5], bytes[at + 6], bytes[at + 7],
+        bytes[at],
+        bytes[at + 1],
+        bytes[at + 2],
+        bytes[at + 3],
+        bytes[at + 4],
+        bytes[at + 5],
+        bytes[at + 6],
+        bytes[at + 7],
     ])
 }
 
@@ -187,6 +195,9 @@ pub mod avx2 {
     use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
 
     /// See [`Masks`].
+    ///
+    /// # Safety
+    /// The processor must have the features.
     #[target_feature(enable = "avx2,pclmulqdq")]
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
         let mut raw = [Raw::default(); 4];

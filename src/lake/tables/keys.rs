@@ -46,7 +46,7 @@ impl Table for Keys {
         tags: Text = &k.tags, "Tags seen, as a JSON object.";
         policy: Text = &k.policy, "Facts about the last policy seen, as a JSON object.";
         policy_time: Timestamp = k.policy_time, "When that policy was set.";
-        grants: TextList = list(&k.grants), "Grants seen that are still open: grant id, grantee and operations. Older ones are not known.";
+        grants: Text = &k.grants, "Grants seen that are still open, as a JSON object: grant id to grantee and operations. Older ones are not known; at most 1000 are kept.";
         admins: TextList = list(&k.admins), "Principals that administered the key, AWS itself left out.";
         created_time: Timestamp = k.created_time, "When it was created.";
         created_by: Text = &k.created_by, "Principal that created it.";

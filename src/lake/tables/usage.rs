@@ -33,8 +33,17 @@ impl Row<'_> {
         let first = |k: &UsageKey| (ranks.of(k.key_arn), k.hour);
         let rest = |k: &UsageKey| {
             let texts = [
-                k.event_source, k.event_name, k.account_id, k.principal_arn, k.via_service, k.context_pattern,
-                k.error_code, k.region, k.key_ref, k.destination_key_arn, k.principal_account_id,
+                k.event_source,
+                k.event_name,
+                k.account_id,
+                k.principal_arn,
+                k.via_service,
+                k.context_pattern,
+                k.error_code,
+                k.region,
+                k.key_ref,
+                k.destination_key_arn,
+                k.principal_account_id,
             ];
             (texts.map(|symbol| ranks.of(symbol)), k.key_evidence, k.side)
         };

@@ -77,40 +77,42 @@ pub const RULES: &[Rule] = &[
         "Primary Region of a multi-Region KMS key changed", include_str!("update_primary_region.md")),
 ];
 
-/// An act in words: after the actor's name, and after "tried to".
+/// An act in words: behind the actor's name, and behind "tried to". `{key}`, `{alias}`, `{grantee}`
+/// and `{store}` stand for what the record names.
 pub(super) fn words(event_name: &str) -> (&'static str, &'static str) {
-    WORDS.iter().find(|(name, ..)| *name == event_name).map_or(("changed", "change"), |(_, done, tried)| (done, tried))
+    let known = WORDS.iter().find(|(name, ..)| *name == event_name);
+    known.map_or(("changed {key}", "change {key}"), |(_, done, tried)| (done, tried))
 }
 
 #[rustfmt::skip]
 const WORDS: &[(&str, &str, &str)] = &[
-    ("CancelKeyDeletion", "cancelled the deletion of", "cancel the deletion of"),
-    ("ConnectCustomKeyStore", "connected", "connect"),
-    ("CreateAlias", "created an alias for", "create an alias for"),
-    ("CreateCustomKeyStore", "created", "create"),
-    ("CreateGrant", "granted use of", "grant use of"),
-    ("CreateKey", "created", "create"),
-    ("DeleteAlias", "deleted", "delete"),
-    ("DeleteCustomKeyStore", "deleted", "delete"),
-    ("DeleteExpiredKeyMaterial", "removed the expired material of", "remove the expired material of"),
-    ("DeleteImportedKeyMaterial", "deleted the imported material of", "delete the imported material of"),
-    ("DeleteKey", "deleted for good", "delete for good"),
-    ("DisableKey", "disabled", "disable"),
-    ("DisableKeyRotation", "switched off automatic rotation of", "switch off automatic rotation of"),
-    ("DisconnectCustomKeyStore", "disconnected", "disconnect"),
-    ("EnableKey", "enabled", "enable"),
-    ("EnableKeyRotation", "set a long rotation period for", "set a long rotation period for"),
-    ("GetParametersForImport", "fetched import parameters for", "fetch import parameters for"),
-    ("ImportKeyMaterial", "imported material into", "import material into"),
-    ("PutKeyPolicy", "replaced the policy of", "replace the policy of"),
-    ("ReplicateKey", "replicated", "replicate"),
-    ("RevokeGrant", "revoked a grant on", "revoke a grant on"),
-    ("ScheduleKeyDeletion", "scheduled the deletion of", "schedule the deletion of"),
-    ("TagResource", "changed tags of", "change tags of"),
-    ("UntagResource", "removed tags of", "remove tags of"),
-    ("UpdateAlias", "pointed an alias at", "point an alias at"),
-    ("UpdateCustomKeyStore", "changed the settings of", "change the settings of"),
-    ("UpdatePrimaryRegion", "changed the primary Region of", "change the primary Region of"),
+    ("CancelKeyDeletion", "cancelled the deletion of {key}", "cancel the deletion of {key}"),
+    ("ConnectCustomKeyStore", "connected {store}", "connect {store}"),
+    ("CreateAlias", "created {alias} for {key}", "create {alias} for {key}"),
+    ("CreateCustomKeyStore", "created {store}", "create {store}"),
+    ("CreateGrant", "granted {grantee} use of {key}", "grant {grantee} use of {key}"),
+    ("CreateKey", "created {key}", "create {key}"),
+    ("DeleteAlias", "deleted {alias} of {key}", "delete {alias} of {key}"),
+    ("DeleteCustomKeyStore", "deleted {store}", "delete {store}"),
+    ("DeleteExpiredKeyMaterial", "removed the expired material of {key}", "remove the expired material of {key}"),
+    ("DeleteImportedKeyMaterial", "deleted the imported material of {key}", "delete the imported material of {key}"),
+    ("DeleteKey", "deleted {key} for good", "delete {key} for good"),
+    ("DisableKey", "disabled {key}", "disable {key}"),
+    ("DisableKeyRotation", "switched off automatic rotation of {key}", "switch off automatic rotation of {key}"),
+    ("DisconnectCustomKeyStore", "disconnected {store}", "disconnect {store}"),
+    ("EnableKey", "enabled {key}", "enable {key}"),
+    ("EnableKeyRotation", "set a long rotation period for {key}", "set a long rotation period for {key}"),
+    ("GetParametersForImport", "fetched import parameters for {key}", "fetch import parameters for {key}"),
+    ("ImportKeyMaterial", "imported material into {key}", "import material into {key}"),
+    ("PutKeyPolicy", "replaced the policy of {key}", "replace the policy of {key}"),
+    ("ReplicateKey", "replicated {key}", "replicate {key}"),
+    ("RevokeGrant", "revoked a grant on {key}", "revoke a grant on {key}"),
+    ("ScheduleKeyDeletion", "scheduled the deletion of {key}", "schedule the deletion of {key}"),
+    ("TagResource", "changed tags of {key}", "change tags of {key}"),
+    ("UntagResource", "removed tags of {key}", "remove tags of {key}"),
+    ("UpdateAlias", "pointed {alias} at {key}", "point {alias} at {key}"),
+    ("UpdateCustomKeyStore", "changed the settings of {store}", "change the settings of {store}"),
+    ("UpdatePrimaryRegion", "changed the primary Region of {key}", "change the primary Region of {key}"),
 ];
 
 /// Acts on which a fresh second factor is asked for (DOMAIN A.11).

@@ -75,7 +75,8 @@ impl Verdict {
         let (request, response) = (call.event.request, call.event.response);
         match call.event.name {
             "ScheduleKeyDeletion" => {
-                let days = response.get("pendingWindowInDays").i64().or_else(|| request.get("pendingWindowInDays").i64());
+                let days =
+                    response.get("pendingWindowInDays").i64().or_else(|| request.get("pendingWindowInDays").i64());
                 if let Some(days) = days {
                     self.notes.push(format!("waiting period {days} days"));
                     self.facts.push(("pending_window_in_days", days.into()));
@@ -135,7 +136,7 @@ impl Verdict {
     fn look_at_grant(&mut self, call: &Call<'_>, settings: &Settings) {
         let grant = Grant::of(call.event.request);
         self.severity = grant.severity(call, &settings.accounts);
-        self.notes.push(format!("to {}: {}", grant.grantee, grant.operations.join(", ")));
+        self.notes.push(grant.operations.join(", "));
         if !grant.constrained {
             self.notes.push("no constraints".to_owned());
         }

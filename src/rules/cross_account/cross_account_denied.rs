@@ -6,10 +6,10 @@ use super::{Tally, outbound};
 use crate::kms::failure::Ending;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
+use crate::rules::Day;
 use crate::rules::draft::Draft;
 use crate::rules::phrase::{counted, principal};
 use crate::rules::settings::Settings;
-use crate::rules::Day;
 
 /// Distinct keys in one hour that look like probing.
 const PROBED_KEYS: usize = 5;
@@ -46,7 +46,10 @@ pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
         .into_iter()
         .filter_map(|(who, refusals)| {
             let severity = if refusals.is_probing() { Severity::Medium } else { Severity::Low };
-            let keys = counted(i64::try_from(refusals.keys.len()).unwrap_or(i64::MAX), "foreign key");
+            let keys = match refusals.keys.iter().next() {
+                Some(only) if refusals.keys.len() == 1 => format!("foreign {only}"),
+                _ => counted(i64::try_from(refusals.keys.len()).unwrap_or(i64::MAX), "foreign key"),
+            };
             let requests = counted(refusals.tally.requests, "request");
             let message = format!("{} was refused by {keys}: {requests}", principal(who));
             let draft = refusals.tally.draft(severity, message)?.with("keys", refusals.keys.len());

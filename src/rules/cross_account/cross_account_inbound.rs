@@ -6,10 +6,10 @@ use super::{Tally, is_foreign, is_own};
 use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
+use crate::rules::Day;
 use crate::rules::draft::Draft;
 use crate::rules::phrase::{counted, named_key};
 use crate::rules::settings::Settings;
-use crate::rules::Day;
 
 pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str), (Tally<'_>, bool)> = BTreeMap::new();

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::{Tally, outbound};
 use crate::kms::operations::is_encrypt_side;
 use crate::model::severity::Severity;
+use crate::rules::Day;
 use crate::rules::draft::Draft;
 use crate::rules::phrase::{counted, named_key, principal};
 use crate::rules::settings::Settings;
-use crate::rules::Day;
 
 pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str, &str), Tally<'_>> = BTreeMap::new();

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::{Tally, outbound};
 use crate::kms::operations::is_encrypt_side;
 use crate::model::severity::Severity;
+use crate::rules::Day;
 use crate::rules::draft::Draft;
 use crate::rules::phrase::{counted, named_key, principal};
 use crate::rules::settings::Settings;
-use crate::rules::Day;
 
 /// Services that write the principal's own data; others encrypt their own, as they are meant to.
 const WRITES_FOR_PRINCIPAL: [&str; 4] = ["", "s3", "ebs", "rds"];

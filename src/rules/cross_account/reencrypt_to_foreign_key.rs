@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::{Tally, is_foreign, is_own};
 use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
+use crate::rules::Day;
 use crate::rules::draft::Draft;
 use crate::rules::phrase::{counted, named_key, principal};
 use crate::rules::settings::Settings;
-use crate::rules::Day;
 
 pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     // Each copy of a call in a group of its own, so that two trails do not make two calls of it.

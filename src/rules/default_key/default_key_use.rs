@@ -10,8 +10,8 @@ use crate::model::usage_row::UsageRow;
 use crate::rules::Day;
 use crate::rules::cross_account::Tally;
 use crate::rules::draft::Draft;
-use crate::rules::settings::Settings;
 use crate::rules::phrase::counted;
+use crate::rules::settings::Settings;
 
 pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str, String), (Tally<'_>, BTreeSet<&str>)> = BTreeMap::new();
@@ -34,12 +34,12 @@ pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
                 draft.subject.principal_arn.clear();
                 draft.subject.principal_type.clear();
             }
-            Some(
-                draft
-                    .with("kind", "DK-USE")
-                    .with("principals", principals.len())
-                    .about(&[account, region, &alias, &day.day.to_string()]),
-            )
+            Some(draft.with("kind", "DK-USE").with("principals", principals.len()).about(&[
+                account,
+                region,
+                &alias,
+                &day.day.to_string(),
+            ]))
         })
         .collect()
 }

@@ -14,7 +14,9 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     if call.ending == Ending::DryRun {
         return None;
     }
-    let (severity, name, value, what) = call.contexts.pairs()
+    let (severity, name, value, what) = call
+        .contexts
+        .pairs()
         .filter_map(|(name, value)| {
             let known = context_names::known(name)?;
             let (severity, what) = foreign(known, value, call, settings)?;
@@ -24,9 +26,13 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
     let message = format!("{who} called {operation} on {key} with {name} of {what}");
     let key_arn = call.keys.arn.as_deref().unwrap_or_default();
-    let mut draft = Draft::on(call, severity, message, settings)
-        .with("context_key", name)
-        .about(&[key_arn, &call.principal.key, name, &what, &day(call)]);
+    let mut draft = Draft::on(call, severity, message, settings).with("context_key", name).about(&[
+        key_arn,
+        &call.principal.key,
+        name,
+        &what,
+        &day(call),
+    ]);
     if Arn::parse(value).is_some() {
         value.clone_into(&mut draft.subject.resource_arn);
     }

@@ -9,7 +9,9 @@ use crate::rules::settings::Settings;
 use crate::rules::{Rule, phrase};
 
 pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
-    let (detector, name, length) = call.contexts.pairs()
+    let (detector, name, length) = call
+        .contexts
+        .pairs()
         .filter(|(name, _)| context_names::known(name).is_none_or(ContextName::is_client_side))
         .filter(|(name, _)| plain(name) != "aws-crypto-public-key")
         .filter_map(|(name, value)| Some((sensitive::detect(name, value)?, name, value.chars().count())))

@@ -14,7 +14,9 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     if !call.via.is_direct() || call.principal.is_aws() || call.event.name == "CreateGrant" {
         return None;
     }
-    let (severity, name, service) = call.contexts.pairs()
+    let (severity, name, service) = call
+        .contexts
+        .pairs()
         .filter_map(|(name, _)| {
             let known = context_names::known(name)?;
             (!known.direct_is_legitimate()).then(|| (severity(plain(name)), plain(name), known.service))
@@ -29,10 +31,9 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let message = format!("{who} {verb} {operation} on {key} directly with {name}, which only {service} sends");
     let key_arn = call.keys.arn.as_deref().unwrap_or_default();
     Some(
-        Draft::on(call, severity, message, settings)
-            .with("context_key", name)
-            .with("claimed_service", service)
-            .about(&[key_arn, &call.principal.key, name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)]),
+        Draft::on(call, severity, message, settings).with("context_key", name).with("claimed_service", service).about(
+            &[key_arn, &call.principal.key, name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)],
+        ),
     )
 }
 

@@ -72,7 +72,8 @@ fn two_spoilt_records_hide_nothing_between_them() {
 #[test]
 fn what_is_no_record_is_rejected_once() {
     // The second record lacks a brace, and the third has it: together they end where they should.
-    let mut records: Vec<String> = [WITH_ARN, WITHOUT_ARN, WITH_ARN, WITHOUT_ARN].iter().enumerate().map(good).collect();
+    let mut records: Vec<String> =
+        [WITH_ARN, WITHOUT_ARN, WITH_ARN, WITHOUT_ARN].iter().enumerate().map(good).collect();
     records[1].pop();
     records[2].push('}');
     records.insert(3, "17".to_owned());

@@ -11,6 +11,8 @@ use super::KEY;
 pub(super) enum Json {
     /// As it stands: numbers, `null`, ….
     Raw(&'static str),
+    /// JSON that was written before, in a way of its own.
+    Written(String),
     Text(String),
     List(Vec<Json>),
     Object(Members),
@@ -59,6 +61,7 @@ impl Writer {
         self.space();
         match json {
             Json::Raw(raw) => self.out.push_str(raw),
+            Json::Written(json) => self.out.push_str(json),
             Json::Text(text) => self.text(text),
             Json::List(items) => self.group(['[', ']'], items, Self::json),
             Json::Object(members) => self.group(['{', '}'], members, |writer, (name, value)| {
@@ -134,12 +137,15 @@ fn record(source: &str, name: &str, id: usize) -> Members {
     let session = object([("sessionIssuer", object([("arn", text("arn:aws:iam::111122223333:role/App"))]))]);
     let Json::Object(members) = object([
         ("eventVersion", text("1.11")),
-        ("userIdentity", object([
-            ("type", text("AssumedRole")),
-            ("arn", text("arn:aws:sts::111122223333:assumed-role/App/i-0")),
-            ("accountId", text("111122223333")),
-            ("sessionContext", session),
-        ])),
+        (
+            "userIdentity",
+            object([
+                ("type", text("AssumedRole")),
+                ("arn", text("arn:aws:sts::111122223333:assumed-role/App/i-0")),
+                ("accountId", text("111122223333")),
+                ("sessionContext", session),
+            ]),
+        ),
         ("eventTime", text("2026-03-02T09:00:00Z")),
         ("eventSource", text(source)),
         ("eventName", text(name)),
@@ -189,7 +195,13 @@ pub(super) fn template(kind: usize, id: usize) -> Members {
 /// A value where a string is expected.
 fn odd_value() -> impl Strategy<Value = Json> {
     const NAMES: [&str; 7] = [
-        "kms.amazonaws.com", "kms.amazonaws.co", "KMS.amazonaws.com", "ec2.amazonaws.com", "Decrypt", "CreateVolume", "",
+        "kms.amazonaws.com",
+        "kms.amazonaws.co",
+        "KMS.amazonaws.com",
+        "ec2.amazonaws.com",
+        "Decrypt",
+        "CreateVolume",
+        "",
     ];
     prop_oneof![
         select(&NAMES[..]).prop_map(text),
@@ -202,9 +214,24 @@ fn odd_value() -> impl Strategy<Value = Json> {
 /// Text that looks like structure.
 fn tricky_text() -> impl Strategy<Value = String> {
     const LOOKS: [&str; 18] = [
-        "\"eventSource\":\"kms.amazonaws.com\"", "},{\"eventVersion\":\"1.11\",\"eventSource\":\"kms.amazonaws.com\"",
-        "\\", "\\\"", "\"", "]}", "[{", "\"}]}", "eventSource", "eventName", "\"eventSource", "eventSource\"",
-        "été — 鍵 🔑", "\u{0}\u{1f}\n\t", ":kms:", ":kmX:", KEY, "arn:aws:kms:us-east-1:111122223333:alias/mine",
+        "\"eventSource\":\"kms.amazonaws.com\"",
+        "},{\"eventVersion\":\"1.11\",\"eventSource\":\"kms.amazonaws.com\"",
+        "\\",
+        "\\\"",
+        "\"",
+        "]}",
+        "[{",
+        "\"}]}",
+        "eventSource",
+        "eventName",
+        "\"eventSource",
+        "eventSource\"",
+        "été — 鍵 🔑",
+        "\u{0}\u{1f}\n\t",
+        ":kms:",
+        ":kmX:",
+        KEY,
+        "arn:aws:kms:us-east-1:111122223333:alias/mine",
     ];
     prop_oneof![
         4 => select(&LOOKS[..]).prop_map(str::to_owned),
@@ -226,6 +253,11 @@ fn tricky_payload() -> impl Strategy<Value = Json> {
             prop::collection::vec((name, inner), 0..3).prop_map(Json::Object),
         ]
     })
+}
+
+/// A payload that names a key, or looks as if.
+fn some_payload() -> impl Strategy<Value = Json> {
+    prop_oneof![Just(keys(KEY)), Just(object([("a", Json::List(vec![keys(KEY)]))])), tricky_payload()]
 }
 
 #[derive(Debug, Clone)]
@@ -250,12 +282,16 @@ fn edit() -> impl Strategy<Value = Edit> {
     prop_oneof![
         2 => (telling(), odd_value()).prop_map(|(name, value)| Edit::Set(name, value)),
         2 => (telling(), odd_value()).prop_map(|(name, value)| Edit::Again(name, value)),
+        2 => select(&[("eventSource", "kms.amazonaws.com"), ("eventName", "CreateVolume")][..])
+            .prop_map(|(name, value)| Edit::Again(name, text(value))),
         1 => select(&["eventSource", "eventName", "eventTime"][..]).prop_map(Edit::Remove),
         6 => (payload(), tricky_payload()).prop_map(|(name, value)| Edit::Set(name, value)),
         2 => (select(&["userAgent", "errorMessage"][..]), tricky_text())
             .prop_map(|(name, value)| Edit::Set(name, Json::Text(value))),
         1 => payload().prop_map(move |name| Edit::Set(name, alias.clone())),
         1 => payload().prop_map(|name| Edit::Set(name, keys(KEY))),
+        3 => (payload(), some_payload(), style())
+            .prop_map(|(name, value, style)| Edit::Set(name, Json::Written(written(&value, style)))),
         1 => (tricky_payload(), style()).prop_map(|(value, style)| Edit::Folded(value, style)),
         3 => (any::<Index>(), any::<Index>()).prop_map(|(from, to)| Edit::Move(from, to)),
         3 => (0..300_usize).prop_map(Edit::Pad),
@@ -297,8 +333,11 @@ impl Record {
 }
 
 pub(super) fn a_record() -> impl Strategy<Value = Record> {
-    (0..TEMPLATES, prop::collection::vec(edit(), 0..4), style())
-        .prop_map(|(kind, edits, style)| Record { kind, edits, style })
+    (0..TEMPLATES, prop::collection::vec(edit(), 0..4), style()).prop_map(|(kind, edits, style)| Record {
+        kind,
+        edits,
+        style,
+    })
 }
 
 // ---- Files
