@@ -12,7 +12,7 @@ use crate::decode::gunzip::{Buffer, Gunzip};
 use crate::decode::interest::Interest;
 use crate::decode::scan::{Found, List, Selected, Stop, scan};
 use crate::kms::call::Call;
-use crate::kms::key_reference::KeyReference;
+use crate::kms::key_reference::{KeyReference, Naming};
 use crate::model::event::Event;
 use crate::model::finding::Finding;
 use crate::model::object::{ObjectRef, ObjectStatus};
@@ -58,9 +58,7 @@ impl<'a> Analysis<'a> {
             Ok(()) => self.finish(),
             // What was read before is kept; the rest is kept raw.
             Err((error, offset)) if self.drawn.records.total() > 0 => {
-                if offset < buffer.json().len() {
-                    self.reject(buffer.json(), offset..buffer.json().len(), &error.to_string());
-                }
+                self.reject_unless_blank(buffer.json(), offset..buffer.json().len(), &error.to_string());
                 self.finish()
             }
             Err((FramingError::OtherKind(kind), _)) => self.skipped(kind),
@@ -72,13 +70,19 @@ impl<'a> Analysis<'a> {
         let mut framing = Framing::new(buffer.json());
         loop {
             let at = framing.position();
-            match framing.next_section().map_err(|error| (error, at))? {
-                Section::End => return Ok(()),
-                Section::Records { start, list } => {
-                    let end = self.records(buffer, parser, start, list);
-                    framing.resume_behind(end);
-                }
-            }
+            let end = match framing.next_section() {
+                Ok(Section::End) => return Ok(()),
+                Ok(Section::Records { start, list }) => self.records(buffer, parser, start, list),
+                // A bracket too many has ended the list before its time: what follows are records.
+                Err(error) => match next_record(buffer.json(), at).filter(|_| self.drawn.records.total() > 0) {
+                    Some(next) => {
+                        self.reject_unless_blank(buffer.json(), at..next, &error.to_string());
+                        self.records(buffer, parser, next, List::Array)
+                    }
+                    None => return Err((error, at)),
+                },
+            };
+            framing.resume_behind(end);
         }
     }
 
@@ -114,14 +118,18 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Takes the records that a scan found. If one of them swallowed others, returns where to scan
-    /// again.
+    /// Takes what a scan found. If a record swallowed others, returns where to scan again; what was
+    /// found behind that place is found once more.
     fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser) -> Option<usize> {
-        let json = buffer.json();
-        let Parser { decoder, found, pattern } = parser;
-        for stray in &found.strays {
-            self.reject(json, stray.clone(), "not a JSON object");
+        let again = self.selected(buffer.json(), parser);
+        for stray in parser.found.strays.iter().filter(|stray| again.is_none_or(|again| stray.start < again)) {
+            self.reject(buffer.json(), stray.clone(), "not a JSON object");
         }
+        again
+    }
+
+    fn selected(&mut self, json: &[u8], parser: &mut Parser) -> Option<usize> {
+        let Parser { decoder, found, pattern } = parser;
         for Selected { range, passed_over } in &found.selected {
             let record = &json[range.clone()];
             let Err(error) = decoder.decode(record, |event| event.map(|event| self.event(&event, pattern))) else {
@@ -155,7 +163,8 @@ impl<'a> Analysis<'a> {
             }
             return;
         }
-        let keys = KeyReference::of_service(event);
+        let looked_at = self.plan.index.looks_at(event);
+        let keys = KeyReference::of_service(event, if looked_at { Naming::ArnsAndAliases } else { Naming::Arns });
         let names_a_key = keys.is_some();
         let call = Call::of_service(event, keys.unwrap_or(KeyReference::nothing()));
         let findings = self.plan.index.findings(&call, &self.plan.settings, &self.source);
@@ -206,6 +215,13 @@ impl<'a> Analysis<'a> {
             self.drawn.records.duplicate += 1;
         }
         new
+    }
+
+    /// Rejects what stands between lists of records, if it is more than punctuation.
+    fn reject_unless_blank(&mut self, json: &[u8], range: Range<usize>, reason: &str) {
+        if json[range.clone()].iter().any(|b| !b.is_ascii_whitespace() && *b != b',') {
+            self.reject(json, range, reason);
+        }
     }
 
     fn reject(&mut self, json: &[u8], range: Range<usize>, reason: &str) {

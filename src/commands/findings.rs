@@ -13,7 +13,7 @@ use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::findings::Findings;
 use crate::model::time::Seconds;
-use crate::report::escape::terminal;
+use crate::report::escape::{json_line, terminal};
 use crate::report::{csv, table};
 use crate::rules;
 
@@ -30,7 +30,7 @@ pub(super) fn run(args: &FindingsArgs, out: &mut dyn Write) -> Result<Verdict> {
     }
     match args.format {
         RowFormat::Text => write_text(out, &rows, found)?,
-        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", Value::Object(row.clone())))?,
+        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", json_line(row)))?,
         RowFormat::Csv => {
             let columns: Vec<_> = describe::<Findings>().columns.iter().map(|(name, ..)| *name).collect();
             csv::write(out, &columns, &rows)?;

@@ -12,6 +12,7 @@ use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::keys::Keys;
+use crate::report::escape::json_line;
 use crate::report::{csv, table};
 
 pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
@@ -23,7 +24,7 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
     }
     match args.format {
         RowFormat::Text => write_text(out, &rows)?,
-        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", Value::Object(row.clone())))?,
+        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", json_line(row)))?,
         RowFormat::Csv => {
             let columns: Vec<_> = describe::<Keys>().columns.iter().map(|(name, ..)| *name).collect();
             csv::write(out, &columns, &rows)?;

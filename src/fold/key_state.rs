@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::manager::Evidence;
+use crate::kms::failure::plain_code;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
+use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 
 /// Open grants shown of a key; a key may have 50,000.
@@ -20,6 +22,8 @@ pub(super) struct KeyState {
     tags: BTreeMap<String, String>,
     grants: BTreeMap<String, Value>,
     admins: BTreeSet<String>,
+    /// When KMS last refused a use because the key was disabled.
+    refused: Option<Seconds>,
 }
 
 impl KeyState {
@@ -160,6 +164,9 @@ impl KeyState {
     /// Takes usage. `counts` is false for the second copy of a cross-account call.
     pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool) {
         self.evidence.usage(row);
+        if plain_code(row.error_code) == "Disabled" {
+            self.refused = self.refused.max(Some(row.last));
+        }
         if !row.succeeded() || row.operation_class != "crypto" {
             return;
         }
@@ -188,6 +195,12 @@ impl KeyState {
             "a successful use".clone_into(&mut record.state_evidence);
             record.state_time = Some(used);
             record.deletion_time = None;
+        }
+        // KMS gives the same error for keys that wait for deletion: it tells nothing new of those.
+        if self.refused > record.state_time.max(record.last_use_time) && !record.state.starts_with("Pending") {
+            "Disabled".clone_into(&mut record.state);
+            "a refused use".clone_into(&mut record.state_evidence);
+            record.state_time = self.refused;
         }
         if record.manager == "aws" && record.rotation.is_empty() {
             // Fixed by AWS for all its keys.

@@ -72,10 +72,10 @@ impl<'a> KeyReference<'a> {
 }
 
 impl<'a> KeyReference<'a> {
-    /// The KMS key that another service's record names by ARN or by AWS-managed alias, if any:
-    /// of the request, else of the response, else of the resources; the first written.
+    /// The KMS key that another service's record names, if any: of the request, else of the response,
+    /// else of the resources; the first written.
     #[must_use]
-    pub fn of_service(event: &Event<'a>) -> Option<Self> {
+    pub fn of_service(event: &Event<'a>, naming: Naming) -> Option<Self> {
         let places = [
             (event.request, KeyEvidence::Request),
             (event.response, KeyEvidence::Response),
@@ -90,7 +90,7 @@ impl<'a> KeyReference<'a> {
                         (reference.arn, reference.evidence) = (Some(Cow::Borrowed(text)), evidence);
                         reference.named = reference.named.or(Some(text));
                     }
-                } else if let Some(alias) = service_alias(text) {
+                } else if let Some(alias) = service_alias(text, naming) {
                     let reference = found.get_or_insert_with(Self::nothing);
                     (reference.alias, reference.named) =
                         (reference.alias.or(Some(alias)), reference.named.or(Some(text)));
@@ -110,9 +110,18 @@ impl<'a> KeyReference<'a> {
     }
 }
 
-/// An alias that cannot be anything but a KMS alias: an ARN of one, or an AWS-managed name.
-fn service_alias(text: &str) -> Option<&str> {
-    alias_of(text).filter(|alias| alias.len() < text.len() || is_aws_managed_alias(alias))
+/// Which forms of naming a key count in another service's record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// ARNs: in any record, and the scan finds them by their `:kms:`.
+    Arns,
+    /// The bare names of AWS-managed aliases too: where a rule looks at the event.
+    ArnsAndAliases,
+}
+
+fn service_alias(text: &str, naming: Naming) -> Option<&str> {
+    let bare = naming == Naming::ArnsAndAliases;
+    alias_of(text).filter(|alias| alias.len() < text.len() || (bare && is_aws_managed_alias(alias)))
 }
 
 fn resolve<'a>(event: &Event<'a>, keys: &[&'a str], named: Option<&'a str>) -> Option<(Cow<'a, str>, KeyEvidence)> {

@@ -26,6 +26,8 @@ pub struct Lake {
     ledger: Ledger,
     writer: String,
     staged: u64,
+    /// Whether committed files may still lie where they were staged.
+    unpublished: bool,
     /// Held while this writer lives: what it has staged is not garbage.
     _alive: Lock,
 }
@@ -45,7 +47,7 @@ impl Lake {
         let ledger = Ledger::open(storage.as_ref())?;
         // A fold that was killed between publishing and removing: removing again does nothing.
         ledger.fold_removes().iter().try_for_each(|path| storage.remove(path))?;
-        Ok(Self { storage, ledger, writer, staged: 0, _alive: alive })
+        Ok(Self { storage, ledger, writer, staged: 0, unpublished: false, _alive: alive })
     }
 
     /// What is committed.
@@ -96,7 +98,9 @@ impl Lake {
         if !ledger::append(self.storage.as_ref(), &entry)? {
             return Ok(None);
         }
+        self.unpublished = true;
         publish(self.storage.as_ref(), &entry)?;
+        self.unpublished = false;
         self.ledger.note(&entry);
         self.ledger.checkpoint_now_and_then(self.storage.as_ref())?;
         Ok(Some(entry))
@@ -145,7 +149,10 @@ impl Lake {
 
 impl Drop for Lake {
     fn drop(&mut self) {
-        // Best effort: whoever opens the location next does the same.
+        // Best effort: whoever opens the location next does the same, and publishes what is committed.
+        if self.unpublished {
+            return;
+        }
         let _ = self.storage.remove_folder(&format!("_staging/{}", self.writer));
     }
 }

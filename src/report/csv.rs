@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
+use super::escape::terminal;
+
 /// Writes a header and the rows.
 ///
 /// # Errors
@@ -24,6 +26,7 @@ fn field(value: Option<&Value>) -> String {
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
         Some(other) => other.to_string(),
     };
+    let text = terminal(&text);
     // A spreadsheet would run what starts like a formula.
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     let text = if formula { format!("'{text}") } else { text };

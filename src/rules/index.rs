@@ -39,6 +39,12 @@ impl Index {
         self.by_event.keys().copied()
     }
 
+    /// Whether some rule looks at the event.
+    #[must_use]
+    pub fn looks_at(&self, event: &Event<'_>) -> bool {
+        self.by_event.contains_key(&(event.source, event.name))
+    }
+
     /// What the rules say of a call.
     pub fn findings(&self, call: &Call<'_>, settings: &Settings, source_object: &str) -> Vec<Finding> {
         let rules = self.by_event.get(&(call.event.source, call.event.name));

@@ -177,7 +177,7 @@ fn findings_are_listed_worst_first_and_filtered() {
     );
     let csv = on("findings", out(), &["--limit", "1", "--format", "csv"]).ends_with(0).stdout;
     assert!(csv.starts_with("finding_id,rule_id,"), "{csv}");
-    assert!(on("findings", out(), &["--severity", "grave"]).ends_with(1).stderr.contains("critical"));
+    assert!(on("findings", out(), &["--severity", "grave"]).ends_with(2).stderr.contains("critical"));
 }
 
 #[test]

@@ -122,7 +122,7 @@ impl Walk<'_> {
         if self.depth > 1 + closes {
             // Deep inside of a record all through: no member of it starts here, nothing ends here.
             self.depth = self.depth + masks.open.count_ones() - closes;
-            if masks.kms | masks.backslash != 0 {
+            if masks.kms | masks.backslash | masks.key != 0 {
                 self.record.look_for_mentions(self.padded, base, masks);
             }
             return None;
@@ -145,7 +145,7 @@ impl Walk<'_> {
             } else if bit & masks.close != 0 {
                 if self.depth == 0 {
                     self.check_gap(at);
-                    if self.list == List::Array {
+                    if self.list == List::Array && self.padded[at] == b']' {
                         return Some(at);
                     }
                     self.found.strays.push(at..at + 1);
@@ -158,7 +158,7 @@ impl Walk<'_> {
                 }
             } else if bit & masks.key != 0 && self.depth == 1 {
                 self.record.member(self.padded, at);
-            } else if bit & (masks.kms | masks.backslash) != 0 {
+            } else if bit & (masks.kms | masks.backslash | masks.key) != 0 {
                 self.record.mention(self.padded, at, self.depth);
             }
         }

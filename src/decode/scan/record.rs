@@ -51,19 +51,21 @@ impl Candidate {
 
     /// All mentions in a block that lies below the record's own members.
     pub(super) fn look_for_mentions(&mut self, padded: &[u8], base: usize, masks: &Masks) {
-        let mut bits = masks.kms | masks.backslash;
+        let mut bits = masks.kms | masks.backslash | masks.key;
         while bits != 0 && !self.must_parse {
             self.mention(padded, base + bits.trailing_zeros() as usize, 2);
             bits &= bits - 1;
         }
     }
 
-    /// A colon that may start `:kms:`, or a backslash.
+    /// A colon that may start `:kms:`, a backslash, or a deeper string that may be `eventSource`: a
+    /// record that lacks a bracket has swallowed the next, and must not be passed over with it.
     pub(super) fn mention(&mut self, padded: &[u8], at: usize, depth: u32) {
         let rest = &padded[at..];
         self.must_parse |= match rest {
             // An escape in a top-level string could spell a member's name; `\u` could spell `:kms:`.
             [b'\\', next, ..] => depth == 1 || *next == b'u',
+            [b'"', ..] => rest.starts_with(b"\"eventSource\""),
             _ => rest.starts_with(b":kms:"),
         };
     }

@@ -14,8 +14,7 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         return None;
     }
     let event = call.event;
-    let (service, alias) = services::of(event.source, event.name)
-        .iter()
+    let (service, alias) = services::of(event)
         .filter_map(|service| Some((service, named_default(service, call)?)))
         .max_by_key(|(service, _)| service.severity)?;
     let resource = service.resource_paths.iter().find_map(|path| path.first(event));

@@ -1,5 +1,6 @@
 //! Use of AWS-managed default keys: in the configuration of services, and in KMS calls.
 
+mod condition;
 mod default_key_configured;
 mod default_key_use;
 mod path;

@@ -66,6 +66,11 @@ fn segments(text: &str) -> Vec<Segment> {
 impl Path {
     /// Calls `visit` with every string that the path leads to.
     pub(super) fn each(&self, event: &Event<'_>, visit: &mut dyn FnMut(&str)) {
+        self.each_value(event, &mut |value| value.str().into_iter().for_each(&mut *visit));
+    }
+
+    /// Calls `visit` with every value that the path leads to.
+    pub(super) fn each_value(&self, event: &Event<'_>, visit: &mut dyn FnMut(Json<'_>)) {
         let root = match self.root {
             Root::Request => event.request,
             Root::Response => event.response,
@@ -84,13 +89,8 @@ impl Path {
     }
 }
 
-fn walk(value: Json<'_>, segments: &[Segment], visit: &mut dyn FnMut(&str)) {
-    let Some((segment, rest)) = segments.split_first() else {
-        if let Some(text) = value.str() {
-            visit(text);
-        }
-        return;
-    };
+fn walk(value: Json<'_>, segments: &[Segment], visit: &mut dyn FnMut(Json<'_>)) {
+    let Some((segment, rest)) = segments.split_first() else { return visit(value) };
     for (name, member) in value.members() {
         if segment.name != "*" && !name.eq_ignore_ascii_case(&segment.name) {
             continue;

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
+use super::condition::Condition;
 use super::path::Path;
+use crate::model::event::Event;
 use crate::model::severity::Severity;
 
 /// A row of the table, as far as explicitly named keys need it.
@@ -17,6 +19,8 @@ pub(super) struct Service {
     pub(super) service: String,
     event_source: String,
     events: Vec<String>,
+    /// Alternatives, each a list of conditions that must all hold.
+    conditions: Vec<Vec<Condition>>,
     /// Where the request names the key.
     pub(super) key_paths: Vec<Path>,
     /// How bad the default key is here.
@@ -41,9 +45,12 @@ static BY_EVENT: LazyLock<Table> = LazyLock::new(|| {
     table
 });
 
-/// The rows for an event.
-pub(super) fn of(event_source: &str, event_name: &str) -> &'static [&'static Service] {
-    BY_EVENT.get(event_source).and_then(|events| events.get(event_name)).map_or(&[], Vec::as_slice)
+/// The rows that apply to an event.
+pub(super) fn of(event: &Event<'_>) -> impl Iterator<Item = &'static Service> {
+    let rows = BY_EVENT.get(event.source).and_then(|events| events.get(event.name));
+    rows.into_iter().flatten().copied().filter(|row| {
+        row.conditions.iter().any(|alternative| alternative.iter().all(|condition| condition.holds(event)))
+    })
 }
 
 /// All events of the table.
@@ -58,7 +65,7 @@ mod tests {
     #[test]
     fn the_table_is_whole() {
         assert_eq!(SERVICES.len(), 104);
-        assert!(!of("ec2.amazonaws.com", "CreateVolume").is_empty());
-        assert!(of("ec2.amazonaws.com", "DescribeVolumes").is_empty());
+        assert!(events().contains(&("ec2.amazonaws.com", "CreateVolume")));
+        assert!(!events().contains(&("ec2.amazonaws.com", "DescribeVolumes")));
     }
 }

@@ -1,0 +1,135 @@
+//! The binary as it is run, with one worker and with two, against inflating the same files alone.
+//!
+//! `KEYTRAIL_BENCH_TRAIL=FOLDER cargo bench --bench whole`; without the variable over a trail that
+//! `benches/generate_trail.py` makes. `KEYTRAIL_BENCH_ROUNDS` is the number of rounds, 5 if not given.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use keytrail::decode::gunzip::{Buffer, Gunzip};
+use keytrail::source::local;
+
+#[expect(dead_code, reason = "the other bench's report")]
+mod support;
+
+const CAP: usize = 1 << 30;
+
+/// What one run took.
+#[derive(Clone, Copy)]
+struct Run {
+    cpu: f64,
+    wall: f64,
+    /// Peak resident size in MiB; of the child, 0 for work in this process.
+    peak: f64,
+}
+
+fn main() {
+    let trail = support::trail();
+    let rounds: usize = std::env::var("KEYTRAIL_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
+    let files: Vec<String> =
+        local::list(&[trail.clone()], None).expect("the trail is listed").objects.into_iter().map(|o| o.key).collect();
+    // The first reading fills the page cache, and tells how much there is.
+    let json_bytes = inflate_here(&files);
+    let outside = on_path("libdeflate-gunzip");
+    let inflating = if outside { "inflate (libdeflate-gunzip)" } else { "inflate (in this process)" };
+    let mut runs: [Vec<Run>; 3] = Default::default();
+    for round in 0..rounds {
+        // In turns, and each first in some rounds: what disturbs the machine disturbs all.
+        for turn in 0..3 {
+            let which = (round + turn) % 3;
+            runs[which].push(match which {
+                0 if outside => child(Command::new("libdeflate-gunzip").arg("-c").args(&files)),
+                0 => measured(|| _ = inflate_here(&files)),
+                threads => backfill(&trail, threads),
+            });
+        }
+    }
+    let [inflate, one, two] = runs.map(|runs| median(&runs));
+    println!("{} files, {:.0} MiB of JSON, medians of {rounds} rounds", files.len(), json_bytes as f64 / 1048576.0);
+    println!("{:<29} {:>8} {:>8} {:>9} {:>9}", "", "CPU s", "wall s", "peak MiB", "MB JSON/s");
+    for (name, run) in [(inflating, inflate), ("backfill --threads 1", one), ("backfill --threads 2", two)] {
+        let speed = json_bytes as f64 / 1e6 / run.wall;
+        println!("{name:<29} {:>8.2} {:>8.2} {:>9.0} {speed:>9.0}", run.cpu, run.wall, run.peak);
+    }
+    println!("CPU, one worker : inflating   {:.2}", one.cpu / inflate.cpu);
+    println!("wall, one worker : two        {:.2}", one.wall / two.wall);
+}
+
+/// One backfill into a new folder, which is gone afterwards.
+fn backfill(trail: &Path, threads: usize) -> Run {
+    let output = tempfile::tempdir().expect("a temporary folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keytrail"));
+    command.arg("backfill").arg(trail).arg("--output").arg(output.path()).args(["--threads", &threads.to_string()]);
+    child(&mut command)
+}
+
+/// Runs a child to its end.
+fn child(command: &mut Command) -> Run {
+    let mut peak = 0.0_f64;
+    let before = children_cpu_seconds();
+    let started = Instant::now();
+    let mut child = command.stdout(Stdio::null()).spawn().expect("it starts");
+    let status = loop {
+        // Until it is waited for, its entry in /proc stays; its memory's does not.
+        peak = peak.max(peak_mib(child.id()));
+        match child.try_wait().expect("it can be waited for") {
+            Some(status) => break status,
+            None => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let wall = started.elapsed().as_secs_f64();
+    assert!(status.success(), "{command:?} ended with {status}");
+    Run { cpu: children_cpu_seconds() - before, wall, peak }
+}
+
+fn measured(work: impl FnOnce()) -> Run {
+    let (before, started) = (support::cpu_seconds(), Instant::now());
+    work();
+    Run { cpu: support::cpu_seconds() - before, wall: started.elapsed().as_secs_f64(), peak: 0.0 }
+}
+
+/// Inflates all files, each into the same buffer; returns the bytes that came out.
+fn inflate_here(files: &[String]) -> usize {
+    let mut gunzip = Gunzip::new(CAP).expect("memory");
+    let mut buffer = Buffer::default();
+    files
+        .iter()
+        .map(|file| {
+            let stored = std::fs::read(file).expect("a file of the trail");
+            gunzip.read(&stored, &mut buffer).expect("the trail is sound");
+            buffer.json().len()
+        })
+        .sum()
+}
+
+/// CPU seconds of all children that have ended, user and system.
+fn children_cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
+    let ticks: f64 = fields[13].parse::<f64>().expect("user ticks") + fields[14].parse::<f64>().expect("system ticks");
+    ticks / 100.0
+}
+
+/// `VmHWM` of a process; 0 when it has ended. It only grows: the last look counts.
+fn peak_mib(process: u32) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok()).map_or(0.0, |kib| kib / 1024.0)
+}
+
+fn on_path(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
+}
+
+/// Median of each figure by itself.
+fn median(runs: &[Run]) -> Run {
+    let middle = |figure: fn(&Run) -> f64| {
+        let mut sorted: Vec<f64> = runs.iter().map(figure).collect();
+        sorted.sort_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    };
+    Run { cpu: middle(|run| run.cpu), wall: middle(|run| run.wall), peak: middle(|run| run.peak) }
+}
