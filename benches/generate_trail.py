@@ -19,7 +19,7 @@ from datetime import datetime, timedelta, timezone
 from multiprocessing import Pool
 from pathlib import Path
 
-MARKER = "_generated"  # no extension that keytrail reads
+MARKER = "generated.marker"  # an extension that keytrail does not read
 ORG = "o-exampleorgid"
 BYTES_A_RECORD = 1_600  # what the mix below comes to
 FEWEST, MOST = 1_000, 8_000

@@ -2,6 +2,12 @@
 //!
 //! `KEYTRAIL_BENCH_TRAIL=FOLDER cargo bench --bench stages`; without the variable over a trail that
 //! `benches/generate_trail.py` makes.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a bench stops on what it does not expect, and prints"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -80,7 +80,7 @@ fn child(command: &mut Command) -> Run {
         }
     };
     let wall = started.elapsed().as_secs_f64();
-    assert!(status.success(), "{command:?} ended with {status}");
+    assert!(status.success(), "{:?} ended with {status}", command.get_program());
     Run { cpu: children_cpu_seconds() - before, wall, peak }
 }
 

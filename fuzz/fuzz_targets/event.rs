@@ -8,7 +8,7 @@ use keytrail::analyze::{Analyzer, Plan, Selection};
 use keytrail::decode::event::{Decoder, RecordError};
 use keytrail::kms::call::Call;
 use keytrail::kms::grant::Grant;
-use keytrail::kms::key_reference::KeyReference;
+use keytrail::kms::key_reference::{KeyReference, Naming};
 use keytrail::kms::mfa::Mfa;
 use keytrail::kms::policy::PolicyFacts;
 use keytrail::kms::{context_names, context_pattern, sensitive};
@@ -32,9 +32,8 @@ thread_local! {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let refused = DECODER.with_borrow_mut(|decoder| {
-        decoder.decode(data, |event| event.map(|event| understand(&event)).err())
-    });
+    let refused =
+        DECODER.with_borrow_mut(|decoder| decoder.decode(data, |event| event.map(|event| understand(&event)).err()));
     let whole = [br#"{"Records":["#, data, b"]}"].concat();
     let [fast, strict] = ANALYZERS.with_borrow_mut(|analyzers| analyzers.each_mut().map(|a| analyse(a, &whole)));
     for drawn in [&fast, &strict] {
@@ -101,10 +100,11 @@ fn understand(event: &Event<'_>) {
         visit(value);
     }
     let _ = (event.act_id(), event.time.date(), event.time.rfc3339(), event.time.day());
-    let keys = KeyReference::of_service(event);
+    let keys = KeyReference::of_service(event, Naming::ArnsAndAliases);
     if let Some(keys) = &keys {
         assert!(keys.arn.is_some() || keys.alias.is_some());
     }
+    assert!(keys.is_some() || KeyReference::of_service(event, Naming::Arns).is_none());
     ask(&Call::of_kms(event));
     ask(&Call::of_service(event, keys.unwrap_or(KeyReference::nothing())));
 }

@@ -11,7 +11,7 @@ use keytrail::decode::framing::{Framing, Section};
 use keytrail::decode::gunzip::Buffer;
 use keytrail::decode::interest::Interest;
 use keytrail::decode::scan::{Found, List, Stop, scan};
-use keytrail::kms::key_reference::KeyReference;
+use keytrail::kms::key_reference::{KeyReference, Naming};
 use keytrail::model::event::Event;
 use keytrail::rules::index::Index;
 use libfuzzer_sys::fuzz_target;
@@ -128,7 +128,7 @@ fn assert_is_unwanted(record: &[u8]) {
         decoder.decode(record, |event| {
             let Ok(event) = event else { return };
             assert_eq!((event.source, event.name), (source, name));
-            assert!(KeyReference::of_service(&event).is_none(), "a full parse finds a key: {text}");
+            assert!(KeyReference::of_service(&event, Naming::Arns).is_none(), "a full parse finds a key: {text}");
         });
     });
 }

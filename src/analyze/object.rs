@@ -76,7 +76,7 @@ impl<'a> Analysis<'a> {
                 // A bracket too many has ended the list before its time: what follows are records.
                 Err(error) => match next_record(buffer.json(), at).filter(|_| self.drawn.records.total() > 0) {
                     Some(next) => {
-                        self.reject_unless_blank(buffer.json(), at..next, &error.to_string());
+                        self.reject(buffer.json(), at.saturating_sub(1)..next, &error.to_string());
                         self.records(buffer, parser, next, List::Array)
                     }
                     None => return Err((error, at)),

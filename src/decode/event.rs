@@ -19,7 +19,7 @@ pub enum RecordError {
     #[error("{0} is missing or not a string")]
     Missing(&'static str),
     /// `eventTime` is no time.
-    #[error("eventTime is not an RFC 3339 time")]
+    #[error("eventTime is no time")]
     BadTime,
 }
 
@@ -128,7 +128,7 @@ fn read(record: Json<'_>) -> Result<Event<'_>, RecordError> {
     if let Some((_, missing)) = required.iter().find(|(value, _)| value.is_empty()) {
         return Err(RecordError::Missing(missing));
     }
-    event.time = time.and_then(Seconds::parse).ok_or(RecordError::BadTime)?;
+    event.time = time.and_then(Seconds::parse_lenient).ok_or(RecordError::BadTime)?;
     if event.account.is_empty() {
         // Older than eventVersion 1.02: the caller's account received it.
         event.account = event.identity.account_id.unwrap_or_default();

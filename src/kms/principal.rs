@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::via::Via;
-use crate::model::arn::Arn;
+use crate::model::arn::{Arn, is_account_id};
 use crate::model::event::{Event, Identity};
 
 /// The grouping key of a `userIdentity` and what else identifies the actor.
@@ -65,7 +65,7 @@ impl<'a> Principal<'a> {
     #[must_use]
     pub fn of(event: &Event<'a>, via: &Via<'a>) -> Self {
         let id = &event.identity;
-        let account = id.account_id.or_else(|| Some(Arn::parse(id.arn?)?.account)).filter(|a| !a.is_empty());
+        let account = id.account_id.or_else(|| Some(Arn::parse(id.arn?)?.account)).filter(|a| is_account_id(a));
         let (key, kind, session) = match id.kind {
             "AssumedRole" => assumed_role(id),
             "IAMUser" => (Cow::Borrowed(id.arn.unwrap_or_default()), PrincipalKind::IamUser, None),

@@ -162,7 +162,12 @@ impl Storage for LocalFolder {
             }
             File::create(&at)
         };
-        let file = open().map_err(|e| error("lock", &at, e))?;
+        // A writer that ends removes its folder: it may go between the two steps, but only once.
+        let opened = match open() {
+            Err(e) if e.kind() == ErrorKind::NotFound => open(),
+            other => other,
+        };
+        let file = opened.map_err(|e| error("lock", &at, e))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(TryLockError::WouldBlock) => Ok(None),

@@ -20,6 +20,8 @@ use self::ledger::{Entry, FileEntry, Kind, Ledger};
 use self::seen::SeenWindow;
 use self::storage::{Lock, Storage};
 
+const FOLD_LOCK: &str = "_ledger/fold.lock";
+
 /// An open output location.
 pub struct Lake {
     storage: Arc<dyn Storage>,
@@ -44,9 +46,13 @@ impl Lake {
         let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
         let alive = storage.lock(&alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         recover(storage.as_ref(), &writer)?;
-        let ledger = Ledger::open(storage.as_ref())?;
-        // A fold that was killed between publishing and removing: removing again does nothing.
-        ledger.fold_removes().iter().try_for_each(|path| storage.remove(path))?;
+        let mut ledger = Ledger::open(storage.as_ref())?;
+        // A fold that was killed between publishing and removing: removing again does nothing. Who
+        // holds the lock folds now, and replaces that fold.
+        if let Some(_fold) = storage.lock(FOLD_LOCK)? {
+            ledger.refresh(storage.as_ref())?;
+            ledger.fold_removes().iter().try_for_each(|path| storage.remove(path))?;
+        }
         Ok(Self { storage, ledger, writer, staged: 0, unpublished: false, _alive: alive })
     }
 
@@ -95,12 +101,14 @@ impl Lake {
     fn commit(&mut self, mut entry: Entry) -> Result<Option<Entry>, LakeError> {
         entry.sequence = self.ledger.next_sequence();
         entry.writer.clone_from(&self.writer);
+        // Even an append that fails may have created the entry.
+        let before = std::mem::replace(&mut self.unpublished, true);
         if !ledger::append(self.storage.as_ref(), &entry)? {
+            self.unpublished = before;
             return Ok(None);
         }
-        self.unpublished = true;
         publish(self.storage.as_ref(), &entry)?;
-        self.unpublished = false;
+        self.unpublished = before;
         self.ledger.note(&entry);
         self.ledger.checkpoint_now_and_then(self.storage.as_ref())?;
         Ok(Some(entry))
@@ -143,7 +151,7 @@ impl Lake {
     /// # Errors
     /// If the location cannot be written, or the other process takes too long.
     pub fn fold_lock(&self) -> Result<Lock, LakeError> {
-        wait_for(self.storage.as_ref(), "_ledger/fold.lock")
+        wait_for(self.storage.as_ref(), FOLD_LOCK)
     }
 }
 
@@ -206,7 +214,7 @@ fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
                 let staged = entry.files.iter().filter(|file| staging.contains(&file.staged));
                 let unpublished: Vec<FileEntry> = staged.cloned().collect();
                 if !unpublished.is_empty() {
-                    publish(storage, &Entry { files: unpublished, ..entry.clone() })?;
+                    publish(storage, &Entry { files: unpublished, ..Entry::default() })?;
                 }
             }
         }

@@ -58,6 +58,8 @@ impl Seconds {
     pub fn parse_lenient(text: &str) -> Option<Self> {
         Self::parse(text)
             .or_else(|| naive(text, "%Y%m%dT%H%M%SZ"))
+            // As databases write it when they export records.
+            .or_else(|| naive(text, "%Y-%m-%d %H:%M:%S%.f"))
             .or_else(|| java_locale(text))
             .or_else(|| text.parse::<f64>().ok().and_then(epoch))
     }
@@ -117,6 +119,7 @@ mod tests {
             "Mar 9, 2026, 21:00:00\u{a0}PM",
             "2026-03-09T21:00:00+00:00",
             "20260309T210000Z",
+            "2026-03-09 21:00:00.000000",
             "1773090000.5",
         ] {
             assert_eq!(Seconds::parse_lenient(text), expected, "{text}");

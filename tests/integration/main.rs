@@ -1,4 +1,14 @@
 //! All integration tests in one binary: one link, one look at what is covered.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::cast_possible_truncation,
+    clippy::unreadable_literal,
+    reason = "tests say what they expect, and why they skip"
+)]
 
 mod bad_input;
 mod crash;

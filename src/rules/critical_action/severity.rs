@@ -136,7 +136,9 @@ impl Verdict {
     fn look_at_grant(&mut self, call: &Call<'_>, settings: &Settings) {
         let grant = Grant::of(call.event.request);
         self.severity = grant.severity(call, &settings.accounts);
-        self.notes.push(grant.operations.join(", "));
+        if !grant.operations.is_empty() {
+            self.notes.push(grant.operations.join(", "));
+        }
         if !grant.constrained {
             self.notes.push("no constraints".to_owned());
         }

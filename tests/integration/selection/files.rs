@@ -181,7 +181,7 @@ pub(super) fn template(kind: usize, id: usize) -> Members {
         1 => call(KMS, "Decrypt", "errorCode", text("AccessDenied")),
         2 => call(KMS, "ScheduleKeyDeletion", "requestParameters", named("keyId", KEY)),
         3 => call(KMS, "DisableKey", "requestParameters", named("keyId", "1234abcd-12ab-34cd-56ef-1234567890ab")),
-        4 => call("ec2.amazonaws.com", "CreateVolume", "requestParameters", named("kmsKeyId", "alias/aws/ebs")),
+        4 => call("ec2.amazonaws.com", "CreateVolume", "requestParameters", volume()),
         5 => call("ec2.amazonaws.com", "DescribeVolumes", "requestParameters", object([])),
         6 => call("s3.amazonaws.com", "GetObject", "responseElements", named("x-amz-key-id", KEY)),
         7 => call("s3.amazonaws.com", "GetObject", "requestParameters", named("bucketName", "b")),
@@ -390,4 +390,9 @@ pub(super) fn framing() -> impl Strategy<Value = Framing> {
         1 => Just(Framing::Documents),
         1 => Just(Framing::ArrayAndRecords),
     ]
+}
+
+/// A request that switches encryption on, with the default key.
+fn volume() -> Json {
+    object([("encrypted", Json::Raw("true")), ("kmsKeyId", text("alias/aws/ebs"))])
 }
