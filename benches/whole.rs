@@ -2,6 +2,12 @@
 //!
 //! `KEYTRAIL_BENCH_TRAIL=FOLDER cargo bench --bench whole`; without the variable over a trail that
 //! `benches/generate_trail.py` makes. `KEYTRAIL_BENCH_ROUNDS` is the number of rounds, 5 if not given.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a bench stops on what it does not expect, and prints"
+)]
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,9 +33,14 @@ struct Run {
 
 fn main() {
     let trail = support::trail();
-    let rounds: usize = std::env::var("KEYTRAIL_BENCH_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(5);
-    let files: Vec<String> =
-        local::list(&[trail.clone()], None).expect("the trail is listed").objects.into_iter().map(|o| o.key).collect();
+    let asked = std::env::var_os("KEYTRAIL_BENCH_ROUNDS").and_then(|rounds| rounds.to_str()?.parse().ok());
+    let rounds: usize = asked.unwrap_or(5).max(1);
+    let files: Vec<String> = local::list(std::slice::from_ref(&trail), None)
+        .expect("the trail is listed")
+        .objects
+        .into_iter()
+        .map(|o| o.key)
+        .collect();
     // The first reading fills the page cache, and tells how much there is.
     let json_bytes = inflate_here(&files);
     let outside = on_path("libdeflate-gunzip");
@@ -47,7 +58,7 @@ fn main() {
         }
     }
     let [inflate, one, two] = runs.map(|runs| median(&runs));
-    println!("{} files, {:.0} MiB of JSON, medians of {rounds} rounds", files.len(), json_bytes as f64 / 1048576.0);
+    println!("{} files, {:.0} MiB of JSON, medians of {rounds} rounds", files.len(), json_bytes as f64 / 1_048_576.0);
     println!("{:<29} {:>8} {:>8} {:>9} {:>9}", "", "CPU s", "wall s", "peak MiB", "MB JSON/s");
     for (name, run) in [(inflating, inflate), ("backfill --threads 1", one), ("backfill --threads 2", two)] {
         let speed = json_bytes as f64 / 1e6 / run.wall;
@@ -80,7 +91,7 @@ fn child(command: &mut Command) -> Run {
         }
     };
     let wall = started.elapsed().as_secs_f64();
-    assert!(status.success(), "{:?} ended with {status}", command.get_program());
+    assert!(status.success(), "{} ended with {status}", command.get_program().display());
     Run { cpu: children_cpu_seconds() - before, wall, peak }
 }
 

@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_window_forgets_what_was_idle_longest() {
-        let event = |hour, id| SeenEvent { hour, id };
+        let event = |hour, id| SeenEvent { id, hour };
         let mut window = SeenWindow::new(3);
         window.add(&[event(5, 50), event(6, 60), event(6, 60)]);
         assert_eq!(window.known(&[event(5, 50), event(6, 60), event(6, 61)]).len(), 2);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_window_survives_being_written() {
-        let event = |hour, id| SeenEvent { hour, id };
+        let event = |hour, id| SeenEvent { id, hour };
         let objects = [vec![event(7, 70)], vec![event(8, 80), event(7, 71)]];
         let events = from_bytes(&to_bytes(objects.iter().map(Vec::as_slice)));
         let back: Vec<_> = events.split(|event| *event == END).filter(|object| !object.is_empty()).collect();

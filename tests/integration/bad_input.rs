@@ -362,7 +362,7 @@ fn what_may_not_be_read() {
         .with("folder/inside.json", &log(&calls("inside", 1)));
     let (file, folder) = (mixed.path("secret.json"), mixed.path("folder"));
     for path in [&file, &folder] {
-        fs::set_permissions(path, fs::Permissions::from_mode(0)).expect("permissions");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("permissions");
     }
     if fs::read(&file).is_ok() {
         eprintln!("skipped: this user can read everything");
