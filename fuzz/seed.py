@@ -41,6 +41,7 @@ TRAPS = [
     event("ec2.amazonaws.com", "DescribeVolumes", requestParameters={"eventSource": "kms.amazonaws.com", "note": KEY}),
     event("ec2.amazonaws.com", "DescribeVolumes", requestParameters={"a": [{"b": "\\"}]}).replace("ec2", "\\u0065c2"),
     event("kinesis.amazonaws.com", "DescribeStream").replace('":"', '" :\t"').replace("eventSource", "event\\u0053ource"),
+    event("ec2.amazonaws.com", "DescribeVolumes", requestParameters={"note": [KEY]}).replace(":kms:", "\\u003akms\\u003A"),
     event("ec2.amazonaws.com", "X").replace("{", '{"eventSource":"kms.amazonaws.com",', 1),
     event("kms.amazonaws.com", "Decrypt", additionalEventData=json.dumps({"keyMaterialId": "ab"})),
     event("kms.amazonaws.com", "ScheduleKeyDeletion", requestParameters={"keyId": KEY, "pendingWindowInDays": 7}),

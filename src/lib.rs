@@ -1,4 +1,32 @@
-//! keytrail reads CloudTrail logs and tells what happened to KMS keys.
+//! keytrail reads `CloudTrail` logs and tells what happened to KMS keys. The library serves the
+//! binary, the benches and the tests; it is no stable interface.
+//!
+//! # The way of the data: one noun a step
+//!
+//! ```text
+//! ObjectRef → stored bytes → Buffer → record → Event<'a> → Call<'a> ─┬→ Finding    (event rules)
+//!  source      source         decode   decode    decode      kms     ├→ UsageCounts (every call)
+//!                                                                    └→ KeyChange  (acts on keys)
+//!      one object's findings, usage, key changes and counts = a Yield          (analyze)
+//!      Yields in the order of the list → batch → staged Parquet → ledger entry → published (pipeline, lake)
+//!      committed usage and key changes → keys, key_use, findings of usage rules (folding, fold)
+//! ```
+//!
+//! # Where to start
+//!
+//! [`model`] has the nouns, [`kms`] what AWS KMS means by what it logs, [`rules`] the catalogue.
+//! [`analyze`] is one object from bytes to [`model::yield::Yield`]; [`pipeline`] is many. [`lake`] is
+//! the output: tables as data, the ledger that alone decides what is committed. [`folding`] makes
+//! the snapshots. [`commands`] is what the command line asks for.
+//!
+//! # Imports point down only
+//!
+//! ```text
+//! commands → { config, pipeline, folding } → { cli, analyze, inventory }
+//!          → { source, decode, rules, fold, lake, report } → kms → { model, telemetry }
+//! ```
+//!
+//! Stages never see each other; a test holds the order.
 
 pub mod analyze;
 pub mod cli;

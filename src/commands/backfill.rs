@@ -23,7 +23,7 @@ use crate::source::local::{self, LocalStore};
 use crate::telemetry::summary::{OwnAccounts, Summary};
 
 /// Bytes of rows after which a batch is committed: bounds what an open batch holds.
-const BATCH_BYTES: usize = 16 << 20;
+const BATCH_BYTES: usize = 8 << 20;
 /// Event identities kept to notice a second copy: about 30 MiB.
 const SEEN_EVENTS: usize = 1 << 20;
 

@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let mut decoder = Decoder::default();
-        let mut error = |text: &str| decoder.decode(text.as_bytes(), Result::err);
+        let mut error = |text: &str| decoder.decode(text.as_bytes(), |event| event.map(|_| ()).err());
         assert_eq!(error("[1]"), Some(RecordError::NotAnObject));
         assert_eq!(error(r#"{"eventSource":5}"#), Some(RecordError::Missing("eventSource")));
         assert_eq!(error(r#"{"eventSource":"a","eventName":"b","eventTime":"yesterday"}"#), Some(RecordError::BadTime));

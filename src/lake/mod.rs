@@ -7,6 +7,7 @@ pub mod ledger;
 pub mod local;
 pub mod parquet;
 pub mod read;
+pub mod rows;
 pub mod schema;
 pub mod seen;
 pub mod storage;

@@ -475,8 +475,9 @@ fn raw_rejects(mixed: &Mixed, name: &str) -> Vec<(usize, Vec<u8>)> {
     let mut found = Vec::new();
     for file in files_below(&mixed.out.join("rejects")) {
         let content = Bytes::from(fs::read(file).expect("a file"));
-        let reader =
-            ParquetRecordBatchReaderBuilder::try_new(content).and_then(|builder| builder.build()).expect("Parquet");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(content)
+            .and_then(ParquetRecordBatchReaderBuilder::build)
+            .expect("Parquet");
         for batch in reader {
             let batch = batch.expect("a batch");
             let column = |name: &str| batch.column_by_name(name).expect("a column");

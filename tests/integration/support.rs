@@ -372,7 +372,7 @@ fn synthetic_file(root: &Path, number: u64, chance: &mut Lcg) {
         let owner = partners[0]["recipientAccountId"].as_str().expect("an account").to_owned();
         write(&log_path(root, &owner, day, hour, 58, &name), &gzip(&log(&partners)));
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         // A second trail delivers the same records a little later, plain.
         let second =
             root.join(format!("second/{account}_CloudTrail_us-east-1_202603{day:02}T{hour:02}59Z_{name}.json"));
