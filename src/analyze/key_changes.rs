@@ -105,6 +105,7 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
     if change.attempt {
         // Nothing came of it.
         change.key_state.clear();
+        change.due_time = None;
     }
 }
 
@@ -112,6 +113,8 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
 fn deletion_date(event: &Event<'_>) -> Option<Seconds> {
     let days =
         event.response.get("pendingWindowInDays").i64().or_else(|| event.request.get("pendingWindowInDays").i64());
+    // KMS takes 7 to 30; a request may name anything.
+    let days = days.filter(|days| (0..=30).contains(days));
     let stated = event.response.get("deletionDate").text().and_then(|text| Seconds::parse_lenient(&text));
     // A multi-Region primary with replicas has no date: its clock has not started.
     let counted = (event.response.get("keyState").str() != Some("PendingReplicaDeletion"))

@@ -94,28 +94,40 @@ impl<'a> Analysis<'a> {
             Some(first) if is_other_kind(&buffer.json()[first.clone()], parser) => &self.plan.everything,
             _ => &self.plan.interest,
         };
-        let mut at = start;
+        let (mut at, mut damage) = (start, Damage::default());
         loop {
             parser.found.clear();
-            let stop = scan(buffer.padded(), at, list, interest, CHUNK, &mut parser.found);
-            if let Some(next) = self.chunk(buffer, parser) {
-                at = next;
-                continue;
-            }
-            match stop {
-                Stop::Full(next) => at = next,
-                Stop::End(end) => return end,
-                Stop::Cut(from) => {
-                    let end = buffer.json().len();
-                    let Some(next) = next_record(buffer.json(), from + 1) else {
-                        self.reject(buffer.json(), from..end, "JSON ends before the list of records does");
-                        return end;
-                    };
-                    self.reject(buffer.json(), from..next, "JSON of the record does not end");
+            let stop = scan(buffer.padded(), at, list, interest, damage.limit(), &mut parser.found);
+            let swallowed = self.chunk(buffer, parser);
+            let (again, scanned) = match (swallowed, stop) {
+                (None, Stop::End(end)) => return end,
+                (None, Stop::Full(next)) => {
                     at = next;
+                    continue;
                 }
+                (None, Stop::Cut(from)) => match self.cut(buffer.json(), from) {
+                    Some(next) => (next, buffer.json().len()),
+                    None => return buffer.json().len(),
+                },
+                (Some(next), Stop::End(scanned) | Stop::Full(scanned)) => (next, scanned),
+                (Some(next), Stop::Cut(_)) => (next, buffer.json().len()),
+            };
+            if damage.is_beyond_mending(scanned.saturating_sub(again), buffer.json().len()) {
+                self.reject(buffer.json(), again..buffer.json().len(), "too much damage before: not looked into");
+                return buffer.json().len();
             }
+            at = again;
         }
+    }
+
+    /// Rejects an element that does not end; returns where the next record starts.
+    fn cut(&mut self, json: &[u8], from: usize) -> Option<usize> {
+        let next = next_record(json, from + 1);
+        match next {
+            Some(next) => self.reject(json, from..next, "JSON of the record does not end"),
+            None => self.reject(json, from..json.len(), "JSON ends before the list of records does"),
+        }
+        next
     }
 
     /// Takes what a scan found. If a record swallowed others, returns where to scan again; what was
@@ -247,6 +259,29 @@ impl<'a> Analysis<'a> {
 
     fn failed(self, reason: String) -> Yield {
         Yield::without_records(self.drawn.object, ObjectStatus::Failed, reason)
+    }
+}
+
+/// Bounds what damaged records cost: each makes the scan go back, and a file may be made of them.
+#[derive(Debug, Default)]
+struct Damage {
+    again: usize,
+    found: u32,
+}
+
+impl Damage {
+    /// Bytes that may be scanned again, in multiples of the file.
+    const PATIENCE: usize = 32;
+
+    /// Records looked for at once: few, where damage was found, so that little is looked at again.
+    fn limit(&self) -> usize {
+        if self.found == 0 { CHUNK } else { CHUNK >> self.found.min(8) }
+    }
+
+    fn is_beyond_mending(&mut self, again: usize, len: usize) -> bool {
+        self.found += 1;
+        self.again += again;
+        self.again > len.saturating_mul(Self::PATIENCE)
     }
 }
 

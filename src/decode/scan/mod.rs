@@ -20,7 +20,7 @@ use super::native;
 /// Where a scan stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// Enough records were selected; go on from this offset, which lies between two elements.
+    /// Enough records were found; go on from this offset, which lies between two elements.
     Full(usize),
     /// The list ended; its closing bracket is at this offset (for top-level records: end of input).
     End(usize),
@@ -67,7 +67,7 @@ pub enum List {
 }
 
 /// Scans from `start`, which lies inside of the list and between two elements, until the list ends
-/// or `limit` records are selected. `padded` ends in [`masks::PADDING`] bytes that are not input.
+/// or `limit` records are found. `padded` ends in [`masks::PADDING`] bytes that are not input.
 #[must_use]
 pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit: usize, found: &mut Found) -> Stop {
     let len = padded.len() - masks::PADDING;
@@ -85,7 +85,7 @@ pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit:
             }
         }
         at += BATCH;
-        if walk.found.selected.len() >= limit {
+        if walk.found.selected.len() + usize::try_from(walk.found.passed_over).unwrap_or(usize::MAX) >= limit {
             // Inside of an element: it is taken up again from its start.
             return Stop::Full(if walk.depth == 0 { walk.last_end } else { walk.record.start });
         }
