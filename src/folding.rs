@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fold::Fold;
-use crate::lake::ledger;
+use crate::lake::ledger::{self, FileEntry};
 use crate::lake::read::{self, Columns};
 use crate::lake::rows;
 use crate::lake::schema::{Table, path};
@@ -52,8 +52,8 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let storage = lake.storage();
     // What the ledger names, not what a listing shows: another writer may be about to publish.
     let entries = ledger::through(storage, through)?;
-    let usage = read::committed_files::<Usage>(storage, &entries)?;
-    let changes = read::committed_files::<KeyChanges>(storage, &entries)?;
+    let usage = read::committed_files::<Usage>(&entries);
+    let changes = read::committed_files::<KeyChanges>(&entries);
     let mut fold = Fold::new(history(storage, &usage, settings)?);
     inventory.iter().for_each(|key| fold.inventory(key));
     learn_aliases(storage, changes.values().flatten(), &mut fold)?;
@@ -93,12 +93,12 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
 /// Which alias stands for which key, of all days: rules ask it of the first day on.
 fn learn_aliases<'f>(
     storage: &dyn Storage,
-    files: impl Iterator<Item = &'f String>,
+    files: impl Iterator<Item = &'f FileEntry>,
     fold: &mut Fold,
 ) -> Result<(), LakeError> {
     for file in files {
         let columns = Columns::These(&["change", "outcome", "key_arn", "alias"]);
-        let Some(rows) = read::rows::<KeyChanges>(storage, file, columns)? else { continue };
+        let rows = read::committed_rows::<KeyChanges>(storage, file, columns)?;
         for batch in rows.batches() {
             let (change, outcome) = (batch.text("change")?, batch.text("outcome")?);
             let (key, alias) = (batch.text("key_arn")?, batch.text("alias")?);
@@ -111,9 +111,12 @@ fn learn_aliases<'f>(
     Ok(())
 }
 
-/// Settings and inventory, so that a change of either makes the next run fold again.
+/// Program, settings and inventory: a change of any makes the next run fold again.
 fn identity(settings: &Settings, inventory: &[KeyRecord]) -> String {
-    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(format!("{settings:?}{inventory:?}").as_bytes()))
+    format!(
+        "{:032x}",
+        xxhash_rust::xxh3::xxh3_128(format!("{} {settings:?}{inventory:?}", env!("CARGO_PKG_VERSION")).as_bytes())
+    )
 }
 
 fn file<T: Table>(
@@ -127,12 +130,12 @@ fn file<T: Table>(
 /// What must be known before the first day: in whose trails there are records, and so who is own.
 fn history(
     storage: &dyn Storage,
-    usage: &BTreeMap<String, Vec<String>>,
+    usage: &BTreeMap<String, Vec<FileEntry>>,
     settings: &Settings,
 ) -> Result<History, LakeError> {
     let mut trails = BTreeSet::new();
     for file in usage.values().flatten() {
-        let Some(rows) = read::rows::<Usage>(storage, file, Columns::These(&["account_id"]))? else { continue };
+        let rows = read::committed_rows::<Usage>(storage, file, Columns::These(&["account_id"]))?;
         for batch in rows.batches() {
             let accounts = batch.text("account_id")?;
             let distinct: BTreeSet<&str> = (0..batch.len()).map(|row| accounts.at(row)).collect();
@@ -154,12 +157,12 @@ fn usage_rules(day: &Day<'_>, settings: &Settings) -> Vec<Finding> {
 /// Reads a day's usage and hands all rows of it over at once.
 fn usage_day<R: Default>(
     storage: &dyn Storage,
-    files: Option<&Vec<String>>,
+    files: Option<&Vec<FileEntry>>,
     with: impl FnOnce(&[UsageRow<'_>]) -> R,
 ) -> Result<R, LakeError> {
     let mut read = Vec::new();
     for file in files.into_iter().flatten() {
-        read.extend(read::rows::<Usage>(storage, file, Columns::All)?);
+        read.push(read::committed_rows::<Usage>(storage, file, Columns::All)?);
     }
     let mut rows = Vec::new();
     for batch in read.iter().flat_map(read::Rows::batches) {
@@ -171,12 +174,12 @@ fn usage_day<R: Default>(
 /// A date's key changes in order of time.
 fn key_changes(
     storage: &dyn Storage,
-    files: &BTreeMap<String, Vec<String>>,
+    files: &BTreeMap<String, Vec<FileEntry>>,
     date: &str,
 ) -> Result<Vec<KeyChange>, LakeError> {
     let mut changes = Vec::new();
     for file in files.get(date).into_iter().flatten() {
-        let Some(rows) = read::rows::<KeyChanges>(storage, file, Columns::All)? else { continue };
+        let rows = read::committed_rows::<KeyChanges>(storage, file, Columns::All)?;
         for batch in rows.batches() {
             rows::key_changes(batch, &mut changes)?;
         }

@@ -47,10 +47,10 @@ fn common(call: &Call<'_>, source: &str) -> KeyChange {
     }
 }
 
-/// `keyMetadata` of a new key.
+/// `keyMetadata` of a new key. That of a replica is not the key's that was replicated; KMS records
+/// the replica's making by itself.
 fn describe_key(event: &Event<'_>, change: &mut KeyChange) {
-    let member = if event.name == "ReplicateKey" { "replicaKeyMetadata" } else { "keyMetadata" };
-    let metadata = event.response.get(member);
+    let metadata = event.response.get("keyMetadata");
     let text = |name: &str| metadata.get(name).str().unwrap_or_default().to_owned();
     change.key_state = text("keyState");
     change.key_manager = text("keyManager");
@@ -98,10 +98,13 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
         }
         _ => {}
     }
-    if let Some(policy) = request.get("policy").str() {
-        change.policy = PolicyFacts::of(policy).to_json();
+    if event.name == "ReplicateKey" {
+        change.multi_region = Some(true);
+    } else {
+        let policy = request.get("policy").str();
+        change.policy = policy.map(|policy| PolicyFacts::of(policy).to_json()).unwrap_or_default();
+        change.tags = tags(event);
     }
-    change.tags = tags(event);
     if change.attempt {
         // Nothing came of it.
         change.key_state.clear();

@@ -218,7 +218,9 @@ impl<'a> Analysis<'a> {
             return true;
         }
         // Two trails give one event the same id; two accounts' copies have ids of their own.
-        let id = xxh3_64(event.event_id.as_bytes()) ^ xxh3_64(event.account.as_bytes()).rotate_left(1);
+        // A corrected record is the event that it corrects.
+        let event_id = event.original_event_id.unwrap_or(event.event_id);
+        let id = xxh3_64(event_id.as_bytes()) ^ xxh3_64(event.account.as_bytes()).rotate_left(1);
         let new = !self.seen_elsewhere.contains(&id) && self.seen_here.insert(id);
         if new {
             let hour = u32::try_from(event.time.0.div_euclid(3_600)).unwrap_or_default();

@@ -32,8 +32,7 @@ pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     let config = config::load(args.config.as_deref())?;
     let filter = Filter::new(args);
     let mut summary = Summary::default();
-    let folder = LocalFolder::create(&args.output)?;
-    let mut lake = Lake::open(Arc::new(folder))?;
+    // The sources first: a mistyped one leaves no output behind.
     let output = args.output.canonicalize().ok();
     let listing = local::list(&args.sources, output.as_deref()).context("cannot read a source")?;
     let mut objects: Vec<_> = listing.objects.into_iter().filter(|object| filter.wants(object)).collect();
@@ -41,10 +40,11 @@ pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     for (place, reason) in listing.unreadable {
         summary.fail(place, reason);
     }
-    objects.retain(|object| !lake.ledger().holds(object));
     if summary.objects.found == 0 {
-        bail!("the sources hold no log files that the filters want: see --from, --to, --account, --region");
+        bail!("the sources hold no log files{}", filter.hint());
     }
+    let mut lake = Lake::open(Arc::new(LocalFolder::create(&args.output)?))?;
+    objects.retain(|object| !lake.ledger().holds(object));
     summary.objects.already_done = summary.objects.found - summary.objects.failed - objects.len() as u64;
     let plan = Plan::new(config.rules, if args.strict { Selection::Strict } else { Selection::Fast });
     let settings = pipeline::Settings {
@@ -90,6 +90,11 @@ struct Filter<'a> {
 impl<'a> Filter<'a> {
     fn new(args: &'a Backfill) -> Self {
         Self { from: args.from, to: args.to, accounts: &args.account, regions: &args.region }
+    }
+
+    fn hint(&self) -> &'static str {
+        let asks = self.from.is_some() || self.to.is_some() || !self.accounts.is_empty() || !self.regions.is_empty();
+        if asks { " that the filters want: see --from, --to, --account, --region" } else { "" }
     }
 
     /// A file whose path does not tell is not wanted by a filter that asks.

@@ -99,6 +99,9 @@ fn read(record: Json<'_>) -> Result<Event<'_>, RecordError> {
     for (name, value) in record.members() {
         match name {
             "eventID" => event.event_id = value.str().unwrap_or_default(),
+            "addendum" if value.get("reason").str() == Some("UPDATED_DATA") => {
+                event.original_event_id = value.get("originalEventID").non_empty();
+            }
             "sharedEventID" => event.shared_event_id = value.non_empty(),
             "eventTime" => time = value.str(),
             "eventSource" => event.source = value.str().unwrap_or_default(),
@@ -157,6 +160,7 @@ fn identity(value: Json<'_>) -> Identity<'_> {
 fn blank<'a>() -> Event<'a> {
     Event {
         event_id: "",
+        original_event_id: None,
         shared_event_id: None,
         time: Seconds::default(),
         source: "",

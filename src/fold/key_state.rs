@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::manager::Evidence;
+use super::manager::{Evidence, Sign};
 use crate::kms::failure::plain_code;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
@@ -22,6 +22,8 @@ pub(super) struct KeyState {
     tags: BTreeMap<String, String>,
     grants: BTreeMap<String, Value>,
     admins: BTreeSet<String>,
+    /// Whether imported material was deleted or has expired since it was imported.
+    material_missing: bool,
     /// When KMS last refused a use because the key was disabled.
     refused: Option<Seconds>,
 }
@@ -29,7 +31,7 @@ pub(super) struct KeyState {
 impl KeyState {
     /// Facts of an inventory file hold until an event says otherwise.
     pub(super) fn inventory(&mut self, key: &KeyRecord) {
-        self.evidence.state(key.manager, "the inventory file");
+        self.evidence.state(key.manager, Sign::Inventory);
         key.aliases.iter().for_each(|alias| self.evidence.alias(alias));
         let record = &mut self.record;
         if !key.state.is_empty() {
@@ -98,20 +100,27 @@ impl KeyState {
         if change.key_state.is_empty() || (record.state == "Deleted" && change.change != "CreateKey") {
             return;
         }
+        match change.change.as_str() {
+            "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => {
+                self.material_missing = true;
+                record.valid_to = None;
+            }
+            "ImportKeyMaterial" => {
+                self.material_missing = false;
+                record.valid_to = change.due_time;
+            }
+            _ => {}
+        }
         // A key that waits for deletion goes on waiting when its material goes.
-        if change.key_state == "PendingImport" && record.state.starts_with("Pending") && record.deletion_time.is_some()
-        {
+        if change.key_state == "PendingImport" && record.state.ends_with("Deletion") {
             return;
         }
-        record.state.clone_from(&change.key_state);
+        let cancelled = change.change == "CancelKeyDeletion" && self.material_missing;
+        let state = if cancelled { "PendingImport" } else { &change.key_state };
+        state.clone_into(&mut record.state);
         record.state_evidence.clone_from(&change.change);
         record.state_time = Some(change.event_time);
         record.deletion_time = change.due_time.filter(|_| change.change == "ScheduleKeyDeletion");
-        match change.change.as_str() {
-            "ImportKeyMaterial" => record.valid_to = change.due_time,
-            "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => record.valid_to = None,
-            _ => {}
-        }
     }
 
     fn change_rotation(&mut self, change: &KeyChange) {

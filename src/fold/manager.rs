@@ -4,15 +4,47 @@ use crate::model::arn::{Arn, is_aws_managed_alias};
 use crate::model::key_change::KeyChange;
 use crate::model::usage_row::UsageRow;
 
-/// Evidence seen so far; the first of each kind speaks for it.
+/// Evidence seen so far; of several kinds the strongest speaks, in whatever order they came.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Evidence {
-    aws: Option<&'static str>,
-    customer: Option<&'static str>,
+    aws: Option<Sign>,
+    customer: Option<Sign>,
+}
+
+/// What may tell the manager of a key, strongest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sign {
+    Stated,
+    Inventory,
+    AwsAlias,
+    Administered,
+    CustomerAlias,
+    MultiRegion,
+    Asymmetric,
+    AcrossAccounts,
+}
+
+impl Sign {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Stated => "keyManager in the response of CreateKey",
+            Self::Inventory => "the inventory file",
+            Self::AwsAlias => "seen together with an alias/aws/ alias",
+            Self::Administered => "administered, which AWS-managed keys refuse",
+            Self::CustomerAlias => "seen together with a customer's alias",
+            Self::MultiRegion => "multi-Region, as AWS-managed keys are not",
+            Self::Asymmetric => "asymmetric or HMAC, as AWS-managed keys are not",
+            Self::AcrossAccounts => "used across accounts, which AWS-managed keys refuse",
+        }
+    }
+}
+
+fn strengthen(known: &mut Option<Sign>, sign: Sign) {
+    *known = Some(known.map_or(sign, |known| known.min(sign)));
 }
 
 /// Operations that no AWS-managed key allows.
-const CUSTOMER_ONLY: [&str; 19] = [
+const CUSTOMER_ONLY: [&str; 18] = [
     "CancelKeyDeletion",
     "CreateAlias",
     "DeleteAlias",
@@ -31,7 +63,6 @@ const CUSTOMER_ONLY: [&str; 19] = [
     "UpdateAlias",
     "UpdateKeyDescription",
     "UpdatePrimaryRegion",
-    "GetParametersForImport",
 ];
 
 /// Operations of asymmetric and HMAC keys, which AWS manages none of.
@@ -39,11 +70,12 @@ const ASYMMETRIC_OR_HMAC: [&str; 8] =
     ["Decapsulate", "DeriveSharedSecret", "Encapsulate", "GenerateMac", "GetPublicKey", "Sign", "Verify", "VerifyMac"];
 
 impl Evidence {
-    pub(super) fn state(&mut self, manager: &str, evidence: &'static str) {
-        match manager.to_ascii_uppercase().as_str() {
-            "AWS" => _ = self.aws.get_or_insert(evidence),
-            "CUSTOMER" => _ = self.customer.get_or_insert(evidence),
-            _ => {}
+    /// Somebody who must know says `AWS` or `CUSTOMER`, in any case.
+    pub(super) fn state(&mut self, manager: &str, sign: Sign) {
+        if manager.eq_ignore_ascii_case("aws") {
+            strengthen(&mut self.aws, sign);
+        } else if manager.eq_ignore_ascii_case("customer") {
+            strengthen(&mut self.customer, sign);
         }
     }
 
@@ -51,21 +83,21 @@ impl Evidence {
         if change.attempt {
             return;
         }
-        self.state(&change.key_manager, "keyManager in the response of CreateKey");
+        self.state(&change.key_manager, Sign::Stated);
         if change.change == KeyChange::ALIAS_SEEN {
             self.alias(&change.alias);
         }
         if CUSTOMER_ONLY.contains(&change.change.as_str()) {
-            self.customer.get_or_insert("administered, which AWS-managed keys refuse");
+            strengthen(&mut self.customer, Sign::Administered);
         }
     }
 
     /// The prefix is AWS's own: no customer can take it, and no key of AWS goes without it.
     pub(super) fn alias(&mut self, alias: &str) {
         if is_aws_managed_alias(alias) {
-            self.aws.get_or_insert("seen together with an alias/aws/ alias");
+            strengthen(&mut self.aws, Sign::AwsAlias);
         } else {
-            self.customer.get_or_insert("seen together with a customer's alias");
+            strengthen(&mut self.customer, Sign::CustomerAlias);
         }
     }
 
@@ -74,10 +106,10 @@ impl Evidence {
             return;
         }
         if row.side != "local" {
-            self.customer.get_or_insert("used across accounts, which AWS-managed keys refuse");
+            strengthen(&mut self.customer, Sign::AcrossAccounts);
         }
         if ASYMMETRIC_OR_HMAC.contains(&row.event_name) {
-            self.customer.get_or_insert("asymmetric or HMAC, as AWS-managed keys are not");
+            strengthen(&mut self.customer, Sign::Asymmetric);
         }
     }
 
@@ -85,12 +117,14 @@ impl Evidence {
     pub(super) fn verdict(self, key_arn: &str) -> (&'static str, &'static str) {
         let multi_region =
             Arn::parse(key_arn).and_then(|arn| arn.kms_key_id()).is_some_and(|id| id.starts_with("mrk-"));
-        match (self.aws, self.customer) {
+        let mut customer = self.customer;
+        if multi_region {
+            strengthen(&mut customer, Sign::MultiRegion);
+        }
+        match (self.aws, customer) {
             (Some(_), Some(_)) => ("unknown", "the evidence contradicts itself"),
-            (Some(_), None) if multi_region => ("unknown", "the evidence contradicts itself"),
-            (Some(evidence), None) => ("aws", evidence),
-            (None, Some(evidence)) => ("customer", evidence),
-            (None, None) if multi_region => ("customer", "multi-Region, as AWS-managed keys are not"),
+            (Some(sign), None) => ("aws", sign.words()),
+            (None, Some(sign)) => ("customer", sign.words()),
             (None, None) => ("unknown", ""),
         }
     }

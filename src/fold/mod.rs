@@ -62,6 +62,9 @@ impl Fold {
             let counts = self.history.counts_once(row);
             let relation = self.history.relation(row);
             self.key(row.key_arn).used(row, counts);
+            if !row.destination_key_arn.is_empty() && row.destination_key_arn != row.key_arn {
+                self.key(row.destination_key_arn).used(row, counts);
+            }
             self.note_first_use(row, day);
             if counts {
                 self.uses.count(row, relation);
@@ -98,8 +101,10 @@ impl Fold {
     /// First uses matter across accounts only.
     fn note_first_use(&mut self, row: &UsageRow<'_>, day: i64) {
         if row.side != "local" && row.succeeded() {
-            self.history.note_use(row.key_arn, row.principal_account_id, day);
-            self.history.note_use(row.key_arn, row.principal_arn, day);
+            for key in [row.key_arn, row.destination_key_arn].into_iter().filter(|key| !key.is_empty()) {
+                self.history.note_use(key, row.principal_account_id, day);
+                self.history.note_use(key, row.principal_arn, day);
+            }
         }
     }
 }

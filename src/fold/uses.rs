@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::kms::failure::Ending;
 use crate::model::key_record::KeyUse;
 use crate::model::strings::{Strings, Symbol};
 use crate::model::time::Seconds;
@@ -48,7 +49,8 @@ impl Uses {
             context_pattern: strings.intern(row.context_pattern),
             relation,
         };
-        let errors = if row.succeeded() { 0 } else { row.requests };
+        let failed = !matches!(Ending::of(Some(row.error_code)), Ending::Succeeded | Ending::DryRun);
+        let errors = if failed { row.requests } else { 0 };
         self.rows
             .entry(key)
             .and_modify(|count| {

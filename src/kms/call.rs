@@ -7,6 +7,7 @@ use super::operations::{OperationClass, class_of};
 use super::principal::Principal;
 use super::side::side_of;
 use super::via::Via;
+use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::usage::Side;
 
@@ -49,8 +50,9 @@ impl<'a> Call<'a> {
         let via = Via::of(event, &contexts);
         let principal = Principal::of(event, &via);
         // A key that AWS owns is nobody's account: using it through a service crosses no border.
-        let owner = keys.owner().filter(|_| !keys.aws_owned);
-        let side = side_of(principal.account, owner, event.account);
+        let owners = [keys.owner(), keys.destination.and_then(owner_account)];
+        let owners = owners.map(|owner| owner.filter(|_| !keys.aws_owned));
+        let side = side_of(principal.account, owners, event.account);
         Self { event, class, ending: Ending::of(event.error_code), contexts, via, principal, keys, side }
     }
 

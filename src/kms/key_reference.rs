@@ -54,13 +54,17 @@ impl<'a> KeyReference<'a> {
         }
         let named =
             ["keyId", "targetKeyId", "sourceKeyId"].iter().find_map(|member| event.request.get(member).non_empty());
+        let mentioned = event.error_message.and_then(arn_in_message);
         let alias = event
             .request
             .get("aliasName")
             .non_empty()
             .filter(|name| is_alias_name(name))
             .or_else(|| named.and_then(alias_of))
-            .or(resource_alias);
+            .or(resource_alias)
+            .or_else(|| mentioned.and_then(alias_of));
+        // An alias ARN tells the account; where only the message names one, it is what was named.
+        let named = named.or_else(|| mentioned.filter(|arn| alias_of(arn).is_some()));
         let (arn, evidence) = match resolve(event, &keys, named) {
             Some((arn, evidence)) => (Some(arn), evidence),
             None if alias.is_some() => (None, KeyEvidence::Alias),

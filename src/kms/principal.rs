@@ -1,4 +1,4 @@
-//! Who acted, as one grows fond of knowing them: the role and not its thousand sessions (DOMAIN A.9).
+//! Who acted: the user or the role, not each of its sessions (DOMAIN A.9).
 
 use std::borrow::Cow;
 
@@ -75,7 +75,7 @@ impl<'a> Principal<'a> {
             "AWSService" => (service_key(via), PrincipalKind::AwsService, None),
             "IdentityCenterUser" => identity_center(id),
             // Service events carry an account but no type; the account is the key's, not a caller's.
-            "" => (Cow::Borrowed("svc:kms"), PrincipalKind::AwsService, None),
+            "" => (Cow::Owned(format!("svc:{}", label(event.source))), PrincipalKind::AwsService, None),
             _ => (Cow::Borrowed(id.arn.or(id.principal_id).unwrap_or("unknown")), PrincipalKind::Unknown, None),
         };
         let account = (kind != PrincipalKind::AwsService).then_some(account).flatten();
@@ -98,6 +98,9 @@ fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
     let issuer = id.session.get("sessionIssuer").get("arn").non_empty();
     if id.session.get("assumedRoot").bool() == Some(true) {
         return (root_arn(id), PrincipalKind::Root, session);
+    }
+    if role == "aws:ec2-infrastructure" {
+        return (Cow::Borrowed("svc:ebs"), PrincipalKind::ServiceRole, session);
     }
     if role.starts_with("aws:") || issuer.is_some_and(|arn| arn.contains("/aws-service-role/")) {
         return (Cow::Borrowed(issuer.or(id.arn).map_or("", trim_session)), PrincipalKind::ServiceRole, session);
@@ -140,6 +143,11 @@ fn account_key<'a>(id: &Identity<'a>) -> Cow<'a, str> {
     let account = id.account_id.unwrap_or("unknown");
     let who = id.principal_id.and_then(|p| p.split(':').next()).unwrap_or_default();
     Cow::Owned(if who.is_empty() { format!("acct:{account}") } else { format!("acct:{account}/{who}") })
+}
+
+/// `kms` of `kms.amazonaws.com`.
+fn label(event_source: &str) -> &str {
+    event_source.split('.').next().unwrap_or(event_source)
 }
 
 fn service_key<'a>(via: &Via<'a>) -> Cow<'a, str> {

@@ -32,6 +32,9 @@ pub enum Confidence {
 }
 
 impl<'a> Via<'a> {
+    /// The label of a service that the record hides.
+    pub const HIDDEN: &'static str = "unknown";
+
     /// Whether the principal called KMS itself.
     #[must_use]
     pub fn is_direct(&self) -> bool {
@@ -56,11 +59,12 @@ impl<'a> Via<'a> {
         };
         match normalise(raw) {
             Label::Opaque => Self::inferred(contexts).unwrap_or(Self {
-                service: None,
+                service: Some(Cow::Borrowed(Self::HIDDEN)),
                 confidence: Confidence::Opaque,
                 console: false,
             }),
             Label::Console => Self::direct(true),
+            Label::Unknown => Self::direct(false),
             Label::Service(label) => {
                 let ebs = matches!(&*label, "ec2" | "ec2-frontend-api")
                     && (event.name == "CreateGrant" || contexts.pairs().any(|(name, _)| name == "aws:ebs:id"));
@@ -98,6 +102,7 @@ impl<'a> Via<'a> {
 enum Label<'a> {
     Opaque,
     Console,
+    Unknown,
     Service(Cow<'a, str>),
 }
 
@@ -114,7 +119,12 @@ fn normalise(raw: &str) -> Label<'_> {
         Cow::Borrowed(text) => Cow::Borrowed(strip(text)),
         Cow::Owned(text) => Cow::Owned(strip(&text).to_owned()),
     };
-    if matches!(&*label, "signin" | "console") { Label::Console } else { Label::Service(label) }
+    match &*label {
+        "signin" | "console" => Label::Console,
+        // Anything may stand in a user agent: a service is called by its host name.
+        _ if label.len() == raw.len() => Label::Unknown,
+        _ => Label::Service(label),
+    }
 }
 
 fn strip(host: &str) -> &str {

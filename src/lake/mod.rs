@@ -204,21 +204,26 @@ fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
     let staging = storage.list("_staging")?;
     let mut writers: Vec<&str> = staging.iter().filter_map(|path| path.split('/').nth(1)).collect();
     writers.dedup();
-    for writer in writers.into_iter().filter(|writer| *writer != me) {
+    writers.retain(|writer| *writer != me);
+    if writers.is_empty() {
+        return Ok(());
+    }
+    let entries = ledger::all(storage)?;
+    for writer in writers {
         // A lock that can be had is held by nobody.
         let Some(_dead) = storage.lock(&alive_path(writer))? else { continue };
-        let mine = format!("_staging/{writer}/");
-        if staging.iter().any(|path| path.starts_with(&mine) && !path.ends_with("/alive")) {
-            for entry in ledger::all(storage)?.iter().filter(|entry| entry.writer == writer) {
-                // An old entry's files may have been compacted or folded away since: only what is
-                // still staged is still to be published.
-                let staged = entry.files.iter().filter(|file| staging.contains(&file.staged));
-                let unpublished: Vec<FileEntry> = staged.cloned().collect();
-                if !unpublished.is_empty() {
-                    publish(storage, &Entry { files: unpublished, ..Entry::default() })?;
-                }
-            }
-        }
+        // Only what is still staged, and still wanted: a later fold may have replaced this one's files.
+        let wanted = ledger::committed(&entries);
+        let files: Vec<FileEntry> = entries
+            .iter()
+            .filter(|entry| entry.writer == writer)
+            .flat_map(|entry| &entry.files)
+            .filter(|file| staging.contains(&file.staged))
+            .filter(|file| wanted.get(file.path.as_str()).is_none_or(|latest| latest.staged == file.staged))
+            .filter(|file| file.table.starts_with('_') || wanted.contains_key(file.path.as_str()))
+            .cloned()
+            .collect();
+        publish(storage, &Entry { files, ..Entry::default() })?;
         storage.remove_folder(&format!("_staging/{writer}"))?;
     }
     Ok(())

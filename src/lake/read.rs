@@ -1,6 +1,6 @@
 //! Reads committed tables back: usage for the fold, and any table for commands.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use serde_json::{Map, Value};
 
 use super::LakeError;
-use super::ledger::{self, Entry};
+use super::ledger::{self, Entry, FileEntry};
 use super::schema::{Description, Table, Type, describe};
 use super::storage::Storage;
 use crate::model::time::Seconds;
@@ -40,22 +40,32 @@ pub fn files<T: Table>(storage: &dyn Storage) -> Result<BTreeMap<String, Vec<Str
     Ok(by_date)
 }
 
-/// The files of a table that `entries` have committed, by date. A file that its writer has not
-/// published yet is read where it was staged.
+/// The files of a table that `entries` have committed, by date.
+#[must_use]
+pub fn committed_files<T: Table>(entries: &[Entry]) -> BTreeMap<String, Vec<FileEntry>> {
+    let mut by_date: BTreeMap<String, Vec<FileEntry>> = BTreeMap::new();
+    for (path, file) in ledger::committed(entries).into_iter().filter(|(_, file)| file.table == T::NAME) {
+        by_date.entry(date_of(path).to_owned()).or_default().push(file.clone());
+    }
+    by_date
+}
+
+/// Reads a committed file of table `T`, wherever it is: its writer may be about to publish it.
 ///
 /// # Errors
-/// If the location cannot be read.
-pub fn committed_files<T: Table>(
+/// If it cannot be read, or is nowhere.
+pub fn committed_rows<T: Table>(
     storage: &dyn Storage,
-    entries: &[Entry],
-) -> Result<BTreeMap<String, Vec<String>>, LakeError> {
-    let mut by_date: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let there: BTreeSet<String> = storage.list(T::NAME)?.into_iter().collect();
-    for (path, file) in ledger::committed(entries).into_iter().filter(|(_, file)| file.table == T::NAME) {
-        let at = if there.contains(path) { path } else { file.staged.as_str() };
-        by_date.entry(date_of(path).to_owned()).or_default().push(at.to_owned());
+    file: &FileEntry,
+    columns: Columns<'_>,
+) -> Result<Rows, LakeError> {
+    // Between looking at the one place and the other it may have moved: final, staged, final.
+    for path in [&file.path, &file.staged, &file.path] {
+        if let Some(rows) = rows::<T>(storage, path, columns)? {
+            return Ok(rows);
+        }
     }
-    Ok(by_date)
+    Err(LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() })
 }
 
 fn date_of(path: &str) -> &str {

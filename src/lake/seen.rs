@@ -91,13 +91,14 @@ pub(super) fn load(storage: &dyn Storage, ledger: &Ledger, capacity: usize) -> R
     while sequence > 0 && held < capacity * 2 {
         let Some(entry) = ledger::read(storage, sequence)? else { break };
         for file in entry.files.iter().filter(|file| file.table == TABLE) {
-            let published = storage.get(&file.path)?;
-            // Its writer may not have come to publishing it.
-            let Some(bytes) = published.map_or_else(|| storage.get(&file.staged), |bytes| Ok(Some(bytes)))? else {
-                continue;
-            };
-            held += bytes.len() / RECORD;
-            newest_first.push(bytes);
+            // Its writer may be about to publish it: final, staged, final.
+            for path in [&file.path, &file.staged, &file.path] {
+                if let Some(bytes) = storage.get(path)? {
+                    held += bytes.len() / RECORD;
+                    newest_first.push(bytes);
+                    break;
+                }
+            }
         }
         sequence -= 1;
     }

@@ -10,6 +10,8 @@ use super::time::Seconds;
 pub struct Event<'a> {
     /// `eventID`; empty in records older than eventVersion 1.01.
     pub event_id: &'a str,
+    /// `addendum.originalEventID` of a record that CloudTrail delivered again with corrections.
+    pub original_event_id: Option<&'a str>,
     /// `sharedEventID`: the same in all copies of one call that several accounts received.
     pub shared_event_id: Option<&'a str>,
     /// `eventTime`.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::arn::{is_aws_managed_alias, owner_account};
+use super::event::Event;
 use super::usage_row::UsageRow;
 
 /// The memory of a fold. Usage is shown to it day by day, in order.
@@ -39,8 +40,9 @@ impl History {
         if first != key_arn {
             self.moved.insert(place);
         }
-        let known = self.aliases.get(key_arn);
-        if known.is_none_or(|known| !is_aws_managed_alias(known)) {
+        // AWS's own before others, then by name: the order in which they are learned tells nothing.
+        let rank = |alias: &str| (!is_aws_managed_alias(alias), alias.to_owned());
+        if self.aliases.get(key_arn).is_none_or(|known| rank(alias) < rank(known)) {
             self.aliases.insert(key_arn.to_owned(), alias.to_owned());
         }
     }
@@ -59,11 +61,15 @@ impl History {
         self.aliases.get(key_arn).map(String::as_str).filter(|alias| is_aws_managed_alias(alias))
     }
 
-    /// Whether a row is the copy that counts: a call across accounts counts in the owner's trail, or
-    /// in the caller's where the owner has none here.
+    /// Whether a row is the copy that counts. KMS logs a call across accounts in both: the owner's
+    /// copy counts, or the caller's where the owner has no trail here. A call that was refused, and
+    /// another service's, is in the caller's trail only.
     #[must_use]
     pub fn counts_once(&self, row: &UsageRow<'_>) -> bool {
-        row.side != "caller" || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
+        row.side != "caller"
+            || row.event_source != Event::KMS
+            || !row.succeeded()
+            || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
     }
 
     /// How the caller's account stands to the key owner's.

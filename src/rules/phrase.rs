@@ -1,6 +1,7 @@
 //! Words for messages: who, which key, through what.
 
 use crate::kms::call::Call;
+use crate::kms::via::Via;
 use crate::model::arn::is_aws_managed_alias;
 
 /// The person, program or service that acted, as short as it stays clear.
@@ -15,6 +16,7 @@ pub fn who(call: &Call<'_>) -> String {
         "" => actor,
         // A service that acts in its own name is named already.
         service if actor == service => actor,
+        Via::HIDDEN => format!("{actor} through a service that the record hides"),
         service => format!("{actor} through {service}"),
     }
 }

@@ -30,8 +30,10 @@ pub fn list(sources: &[PathBuf], leave_out: Option<&Path>) -> std::io::Result<Li
         let walk = walkdir::WalkDir::new(&root).follow_links(true).into_iter();
         for entry in walk.filter_entry(|entry| !is_no_place_for_logs(entry, &root) && Some(entry.path()) != leave_out) {
             match entry.map_err(|e| (e.path().map(Path::to_owned), e.to_string())) {
+                // A file that was named is taken whatever its name.
+                Ok(entry) if entry.path() != root && !may_be_a_log(entry.path()) => {}
                 Ok(entry) if entry.file_type().is_file() => match reference(entry.path()) {
-                    Ok(object) => listing.objects.extend(object),
+                    Ok(object) => listing.objects.push(object),
                     Err(e) => listing.unreadable.push((uri(entry.path()), e.to_string())),
                 },
                 Ok(_) => {}
@@ -57,21 +59,17 @@ fn uri(path: &Path) -> String {
     format!("file://{}", path.display())
 }
 
-/// A file as an object; nothing for files that are certainly no logs.
-fn reference(path: &Path) -> std::io::Result<Option<ObjectRef>> {
-    if !may_be_a_log(path) {
-        return Ok(None);
-    }
+fn reference(path: &Path) -> std::io::Result<ObjectRef> {
     let metadata = path.metadata()?;
     let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
     let key = path.to_string_lossy().into_owned();
-    Ok(Some(ObjectRef {
+    Ok(ObjectRef {
         bucket: String::new(),
         etag: format!("{:x}-{:x}", metadata.len(), modified.as_nanos()),
         size: metadata.len(),
         name: object_name::parse(&key),
         key,
-    }))
+    })
 }
 
 /// A folder of logs may hold a README; a file whose name says JSON or gzip, or says nothing, is

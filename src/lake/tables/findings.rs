@@ -40,7 +40,7 @@ impl Table for Findings {
         session_name: Text = &f.subject.session_name, "Role session name.";
         source_ip: Text = &f.subject.source_ip, "sourceIPAddress.";
         user_agent: Text = &f.subject.user_agent, "userAgent, as the caller chose it.";
-        via_service: Text = &f.subject.via_service, "Service that made the call for the principal; null if direct.";
+        via_service: Text = &f.subject.via_service, "Service that made the call for the principal; null if direct, unknown if the record hides which.";
         mfa_authenticated: Boolean = f.subject.mfa_authenticated, "Whether the session had MFA; null if that cannot be known.";
         key_arn: Text = &f.subject.key_arn, "ARN of the key.";
         key_id: Text = Arn::parse(&f.subject.key_arn).and_then(|arn| arn.kms_key_id()).unwrap_or_default(), "Id of the key.";

@@ -20,7 +20,7 @@ impl Table for KeyUses {
         key_account_id: Text = owner_account(u.key_arn).unwrap_or_default(), "Account that owns it.";
         principal_arn: Text = u.principal_arn, "User or role (not the session).";
         principal_account_id: Text = u.principal_account_id, "Account of the principal.";
-        via_service: Text = u.via_service, "Service in between; null if direct, or hidden by AWS.";
+        via_service: Text = u.via_service, "Service in between; null if direct, unknown if the record hides which.";
         event_source: Text = u.event_source, "kms.amazonaws.com, or the service whose call names the key.";
         operation_class: Text = u.operation_class, "As in usage.";
         context_pattern: Text = u.context_pattern, "As in usage.";

@@ -55,8 +55,8 @@ impl Table for Usage {
     type Row<'a> = Row<'a>;
     const NAME: &'static str = "usage";
     const DOC: &'static str = "A count of requests in one hour for one combination of the other columns. Counts are partial: \
-        several files may hold the same combination, so sum requests. To count a cross-account call once, leave out the \
-        rows of side caller whose key_account_id has a trail of its own here.";
+        several files may hold the same combination, so sum requests. KMS logs a successful cross-account call in both accounts: to count it once, leave out the \
+        successful rows of kms.amazonaws.com with side caller whose key_account_id has a trail of its own here.";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;
@@ -74,7 +74,7 @@ impl Table for Usage {
         principal_arn: Text = u.text(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
         principal_type: Text = u.key.principal_type, "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
         principal_account_id: Text = u.text(|k| k.principal_account_id), "Account of the principal.";
-        via_service: Text = u.text(|k| k.via_service), "Service that made the call for the principal; null if direct, or hidden by AWS.";
+        via_service: Text = u.text(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
         context_pattern: Text = u.text(|k| k.context_pattern), "Encryption context as a JSON object: names sorted, ids and paths replaced, secrets replaced by their kind.";
         error_code: Text = u.text(|k| k.error_code), "errorCode; null on success.";
         side: Text = u.key.side.as_str(), "Whose copy of the record: local, or caller or owner of a cross-account call.";

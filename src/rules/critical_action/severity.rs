@@ -28,13 +28,16 @@ pub(super) struct Verdict {
 /// Judges a call whose act has the severity `base` in the table.
 pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Verdict {
     let mut verdict = Verdict { severity: base, tags: Vec::new(), notes: Vec::new(), facts: Vec::new() };
-    match call.ending {
-        Ending::Succeeded => {}
-        Ending::Denied if base >= ATTEMPT_MATTERS_FROM => return Verdict { severity: Severity::Medium, ..verdict },
-        Ending::NotFound | Ending::Failed if base >= ATTEMPT_MATTERS_FROM => {
-            return Verdict { severity: Severity::Low, ..verdict };
-        }
-        _ => return Verdict { severity: Severity::Info, ..verdict },
+    let failed = match call.ending {
+        Ending::Succeeded => None,
+        Ending::Denied if base >= ATTEMPT_MATTERS_FROM => Some(Severity::Medium),
+        Ending::NotFound | Ending::Failed if base >= ATTEMPT_MATTERS_FROM => Some(Severity::Low),
+        _ => Some(Severity::Info),
+    };
+    if let Some(severity) = failed {
+        // What is known of the actor is told of attempts too; it does not make them worse.
+        verdict.look_at_actor(call, settings);
+        return Verdict { severity, ..verdict };
     }
     if is_echo(call) {
         return Verdict { severity: Severity::Info, ..verdict };

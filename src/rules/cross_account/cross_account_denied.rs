@@ -37,9 +37,10 @@ pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
         }
         let refusals = by_principal.entry(row.principal_arn).or_default();
         refusals.tally.add(row);
-        refusals.keys.insert(row.key_arn);
+        let key = if row.key_arn.is_empty() { row.key_ref } else { row.key_arn };
+        refusals.keys.insert(key);
         let (keys, calls) = refusals.hours.entry(row.hour).or_default();
-        keys.insert(row.key_arn);
+        keys.insert(key);
         *calls += row.requests;
     }
     by_principal

@@ -15,9 +15,10 @@ pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str), (Tally<'_>, bool)> = BTreeMap::new();
     for row in day.rows.iter().filter(|row| row.event_source == Event::KMS && row.succeeded() && row.side == "owner") {
         let caller = row.principal_account_id;
-        let owner_is_own = owner_account(row.key_arn).is_some_and(|owner| is_own(owner, day));
-        if owner_is_own && is_foreign(caller, day, settings) {
-            let (tally, grants) = groups.entry((row.key_arn, caller)).or_default();
+        let keys = [row.key_arn, row.destination_key_arn];
+        let own = keys.into_iter().find(|key| owner_account(key).is_some_and(|owner| is_own(owner, day)));
+        if let Some(key) = own.filter(|_| is_foreign(caller, day, settings)) {
+            let (tally, grants) = groups.entry((key, caller)).or_default();
             tally.add(row);
             *grants |= row.event_name == "CreateGrant";
         }
@@ -36,7 +37,8 @@ pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
             let when = if first { "for the first time" } else { "again" };
             let granted = if grants { ", grants among them" } else { "" };
             let message = format!("account {caller} used {name} {when}: {requests}{granted}");
-            let draft = tally.draft(severity, message)?.with("caller_account", caller).with("first_seen", first);
+            let mut draft = tally.draft(severity, message)?.with("caller_account", caller).with("first_seen", first);
+            key.clone_into(&mut draft.subject.key_arn);
             // The first day is one thing, whichever day later logs show it to be.
             let when = if first { "first".to_owned() } else { day.day.to_string() };
             Some(draft.about(&[key, caller, &when]))

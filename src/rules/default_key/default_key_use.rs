@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kms::key_reference::alias_of;
 use crate::model::arn::is_aws_managed_alias;
 use crate::model::event::Event;
+use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
 use crate::rules::Day;
 use crate::rules::cross_account::Tally;
@@ -27,7 +28,7 @@ pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
             let requests = counted(tally.requests, "request");
             let by = counted(i64::try_from(principals.len()).unwrap_or(i64::MAX), "principal");
             let message = format!("default key {alias} of account {account} in {region}: {requests} by {by}");
-            let mut draft = tally.draft(crate::model::severity::Severity::Low, message)?;
+            let mut draft = tally.draft(Severity::Low, message)?;
             draft.subject.key_alias.clone_from(&alias);
             "aws".clone_into(&mut draft.subject.key_manager);
             if principals.len() > 1 {
@@ -46,7 +47,9 @@ pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
 
 /// Requests that used key material, or handed its use on; reading metadata is no use.
 fn is_use(row: &UsageRow<'_>) -> bool {
-    row.event_source == Event::KMS && row.succeeded() && matches!(row.operation_class, "crypto" | "grant")
+    row.event_source == Event::KMS
+        && row.succeeded()
+        && (row.operation_class == "crypto" || row.event_name == "CreateGrant")
 }
 
 fn default_alias(row: &UsageRow<'_>, day: &Day<'_>) -> Option<String> {

@@ -28,6 +28,6 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
             .with("context_key", name)
             .with("detector", detector.name)
             .with("length", length)
-            .about(&[key_arn, name, detector.name]),
+            .about(&[key_arn, call.event.account, call.event.region, name, detector.name]),
     )
 }
