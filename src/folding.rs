@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fold::Fold;
 use crate::lake::ledger::{self, FileEntry};
 use crate::lake::read::{self, Columns};
-use crate::lake::rows;
+use crate::lake::rows::{self, UsageColumns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::findings::Findings;
@@ -21,7 +21,7 @@ use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
-use crate::model::usage_row::UsageRow;
+use crate::model::usage_row::UsageRows;
 use crate::rules::{self, Check, Day, settings::Settings};
 
 /// What a fold came to.
@@ -158,16 +158,13 @@ fn usage_rules(day: &Day<'_>, settings: &Settings) -> Vec<Finding> {
 fn usage_day<R: Default>(
     storage: &dyn Storage,
     files: Option<&Vec<FileEntry>>,
-    with: impl FnOnce(&[UsageRow<'_>]) -> R,
+    with: impl FnOnce(&dyn UsageRows) -> R,
 ) -> Result<R, LakeError> {
     let mut read = Vec::new();
     for file in files.into_iter().flatten() {
         read.push(read::committed_rows::<Usage>(storage, file, Columns::All)?);
     }
-    let mut rows = Vec::new();
-    for batch in read.iter().flat_map(read::Rows::batches) {
-        rows::usage(batch, &mut rows)?;
-    }
+    let rows = read.iter().flat_map(read::Rows::batches).map(UsageColumns::of).collect::<Result<Vec<_>, _>>()?;
     Ok(with(&rows))
 }
 

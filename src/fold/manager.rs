@@ -129,3 +129,23 @@ impl Evidence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_sign_speaks_in_whatever_order_they_come() {
+        let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let signs = [Sign::AcrossAccounts, Sign::Administered, Sign::Asymmetric];
+        let verdict = |signs: &[Sign]| {
+            let mut evidence = Evidence::default();
+            signs.iter().for_each(|sign| strengthen(&mut evidence.customer, *sign));
+            evidence.verdict(key)
+        };
+        let reversed: Vec<Sign> = signs.iter().rev().copied().collect();
+        assert_eq!(verdict(&signs), verdict(&reversed));
+        assert_eq!(verdict(&signs), ("customer", Sign::Administered.words()));
+        assert_eq!(verdict(&[]), ("unknown", ""));
+    }
+}

@@ -12,7 +12,7 @@ use rustc_hash::FxBuildHasher;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
-use crate::model::usage_row::UsageRow;
+use crate::model::usage_row::{UsageRow, UsageRows};
 
 use self::aliases::Aliases;
 use self::key_state::KeyState;
@@ -51,23 +51,23 @@ impl Fold {
     }
 
     /// Takes a day: its key changes in order of time, its usage in any order.
-    pub fn day(&mut self, day: i64, changes: &[KeyChange], usage: &[UsageRow<'_>]) {
+    pub fn day(&mut self, day: i64, changes: &[KeyChange], usage: &dyn UsageRows) {
         for change in changes {
             self.aliases.note(change);
             if !change.key_arn.is_empty() {
                 self.key(&change.key_arn).change(change);
             }
         }
-        for row in usage.iter().filter(|row| !row.key_arn.is_empty()) {
-            let counts = self.history.counts_once(row);
-            let relation = self.history.relation(row);
-            self.key(row.key_arn).used(row, counts);
+        for row in usage.each().filter(|row| !row.key_arn.is_empty()) {
+            let counts = self.history.counts_once(&row);
+            let relation = self.history.relation(&row);
+            self.key(row.key_arn).used(&row, counts);
             if !row.destination_key_arn.is_empty() && row.destination_key_arn != row.key_arn {
-                self.key(row.destination_key_arn).used(row, counts);
+                self.key(row.destination_key_arn).used(&row, counts);
             }
-            self.note_first_use(row, day);
+            self.note_first_use(&row, day);
             if counts {
-                self.uses.count(row, relation);
+                self.uses.count(&row, relation);
             }
         }
     }

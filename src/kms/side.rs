@@ -15,3 +15,26 @@ pub fn side_of(caller: Option<&str>, owners: [Option<&str>; 2], recipient: &str)
         Side::Caller
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_accounts_tell_which_copy_it_is() {
+        let (a, b, c) = (Some("111111111111"), Some("222222222222"), Some("333333333333"));
+        for (caller, owners, recipient, side) in [
+            (a, [a, None], "111111111111", Side::Local),
+            (a, [b, None], "111111111111", Side::Caller),
+            (a, [b, None], "222222222222", Side::Owner),
+            (None, [b, None], "222222222222", Side::Local),
+            (a, [None, None], "111111111111", Side::Local),
+            // ReEncrypt: from the caller's key to another's, and the other way round.
+            (a, [a, b], "222222222222", Side::Owner),
+            (a, [b, a], "111111111111", Side::Caller),
+            (a, [b, c], "333333333333", Side::Owner),
+        ] {
+            assert_eq!(side_of(caller, owners, recipient), side, "{caller:?} {owners:?} {recipient}");
+        }
+    }
+}

@@ -1,52 +1,105 @@
 //! Rows of committed tables as the fold takes them.
 
-use arrow_array::Array;
+use arrow_array::{Array, Int64Array};
 
 use super::LakeError;
-use super::read::Batch;
+use super::read::{Batch, Text, Times};
 use crate::model::key_change::KeyChange;
-use crate::model::usage_row::UsageRow;
+use crate::model::usage::Side;
+use crate::model::usage_row::{UsageRow, UsageRows};
 
-/// Rows of `usage`.
-///
-/// # Errors
-/// If a column is missing.
-pub fn usage<'b>(batch: Batch<'b>, rows: &mut Vec<UsageRow<'b>>) -> Result<(), LakeError> {
-    let text = |name| batch.text(name);
-    let (source, name, class) = (text("event_source")?, text("event_name")?, text("operation_class")?);
-    let (account, region, side) = (text("account_id")?, text("region")?, text("side")?);
-    let (key, key_ref, destination) = (text("key_arn")?, text("key_ref")?, text("destination_key_arn")?);
-    let (principal, kind) = (text("principal_arn")?, text("principal_type")?);
-    let (principal_account, via) = (text("principal_account_id")?, text("via_service")?);
-    let (pattern, error, sample) = (text("context_pattern")?, text("error_code")?, text("sample_event_id")?);
-    let (hour, first, last) = (batch.times("hour")?, batch.times("first_event_time")?, batch.times("last_event_time")?);
-    let requests = batch.integers("requests")?;
-    rows.reserve(batch.len());
-    for row in 0..batch.len() {
-        rows.push(UsageRow {
-            hour: hour.at(row).unwrap_or_default(),
-            event_source: source.at(row),
-            event_name: name.at(row),
-            operation_class: class.at(row),
-            account_id: account.at(row),
-            region: region.at(row),
-            key_arn: key.at(row),
-            key_ref: key_ref.at(row),
-            destination_key_arn: destination.at(row),
-            principal_arn: principal.at(row),
-            principal_type: kind.at(row),
-            principal_account_id: principal_account.at(row),
-            via_service: via.at(row),
-            context_pattern: pattern.at(row),
-            error_code: error.at(row),
-            side: side.at(row),
-            requests: requests.value(row),
-            first: first.at(row).unwrap_or_default(),
-            last: last.at(row).unwrap_or_default(),
-            sample_event_id: sample.at(row),
-        });
+/// The columns of `usage` in one batch.
+pub struct UsageColumns<'b> {
+    len: usize,
+    requests: &'b Int64Array,
+    hour: Times<'b>,
+    event_source: Text<'b>,
+    event_name: Text<'b>,
+    operation_class: Text<'b>,
+    account_id: Text<'b>,
+    region: Text<'b>,
+    key_arn: Text<'b>,
+    key_ref: Text<'b>,
+    destination_key_arn: Text<'b>,
+    principal_arn: Text<'b>,
+    principal_type: Text<'b>,
+    principal_account_id: Text<'b>,
+    via_service: Text<'b>,
+    context_pattern: Text<'b>,
+    error_code: Text<'b>,
+    side: Text<'b>,
+    first_event_time: Times<'b>,
+    last_event_time: Times<'b>,
+    sample_event_id: Text<'b>,
+}
+
+impl<'b> UsageColumns<'b> {
+    /// Finds the columns.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
+        Ok(Self {
+            len: batch.len(),
+            requests: batch.integers("requests")?,
+            hour: batch.times("hour")?,
+            event_source: batch.text("event_source")?,
+            event_name: batch.text("event_name")?,
+            operation_class: batch.text("operation_class")?,
+            account_id: batch.text("account_id")?,
+            region: batch.text("region")?,
+            key_arn: batch.text("key_arn")?,
+            key_ref: batch.text("key_ref")?,
+            destination_key_arn: batch.text("destination_key_arn")?,
+            principal_arn: batch.text("principal_arn")?,
+            principal_type: batch.text("principal_type")?,
+            principal_account_id: batch.text("principal_account_id")?,
+            via_service: batch.text("via_service")?,
+            context_pattern: batch.text("context_pattern")?,
+            error_code: batch.text("error_code")?,
+            side: batch.text("side")?,
+            first_event_time: batch.times("first_event_time")?,
+            last_event_time: batch.times("last_event_time")?,
+            sample_event_id: batch.text("sample_event_id")?,
+        })
     }
-    Ok(())
+
+    fn row(&self, row: usize) -> UsageRow<'b> {
+        UsageRow {
+            hour: self.hour.at(row).unwrap_or_default(),
+            event_source: self.event_source.at(row),
+            event_name: self.event_name.at(row),
+            operation_class: self.operation_class.at(row),
+            account_id: self.account_id.at(row),
+            region: self.region.at(row),
+            key_arn: self.key_arn.at(row),
+            key_ref: self.key_ref.at(row),
+            destination_key_arn: self.destination_key_arn.at(row),
+            principal_arn: self.principal_arn.at(row),
+            principal_type: self.principal_type.at(row),
+            principal_account_id: self.principal_account_id.at(row),
+            via_service: self.via_service.at(row),
+            context_pattern: self.context_pattern.at(row),
+            error_code: self.error_code.at(row),
+            side: self.side.at(row),
+            sample_event_id: self.sample_event_id.at(row),
+            requests: self.requests.value(row),
+            first: self.first_event_time.at(row).unwrap_or_default(),
+            last: self.last_event_time.at(row).unwrap_or_default(),
+        }
+    }
+}
+
+impl UsageRows for Vec<UsageColumns<'_>> {
+    fn each(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_> {
+        Box::new(self.iter().flat_map(|columns| (0..columns.len).map(|row| columns.row(row))))
+    }
+
+    fn across_accounts(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_> {
+        Box::new(self.iter().flat_map(|columns| {
+            (0..columns.len).filter(|row| columns.side.at(*row) != Side::Local.as_str()).map(|row| columns.row(row))
+        }))
+    }
 }
 
 /// Rows of `key_changes`, as far as the fold needs them.

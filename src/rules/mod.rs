@@ -17,7 +17,7 @@ pub mod settings;
 use crate::kms::call::Call;
 use crate::model::history::History;
 use crate::model::severity::Severity;
-use crate::model::usage_row::UsageRow;
+use crate::model::usage_row::UsageRows;
 
 use self::draft::Draft;
 use self::settings::Settings;
@@ -65,12 +65,11 @@ pub enum Events {
 }
 
 /// One day of usage.
-#[derive(Debug)]
 pub struct Day<'a> {
     /// Days since 1970.
     pub day: i64,
     /// Its rows; several may hold the same dimensions.
-    pub rows: &'a [UsageRow<'a>],
+    pub rows: &'a dyn UsageRows,
     /// What is known from all days up to and including this one, and from all key changes.
     pub history: &'a History,
 }

@@ -13,7 +13,11 @@ use crate::rules::settings::Settings;
 
 pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str), (Tally<'_>, bool)> = BTreeMap::new();
-    for row in day.rows.iter().filter(|row| row.event_source == Event::KMS && row.succeeded() && row.side == "owner") {
+    for row in day
+        .rows
+        .across_accounts()
+        .filter(|row| row.event_source == Event::KMS && row.succeeded() && row.side == "owner")
+    {
         let caller = row.principal_account_id;
         let keys = [row.key_arn, row.destination_key_arn];
         let own = keys.into_iter().find(|key| owner_account(key).is_some_and(|owner| is_own(owner, day)));

@@ -79,8 +79,8 @@ fn is_foreign(account: &str, day: &Day<'_>, settings: &Settings) -> bool {
 }
 
 /// The caller's copies of requests to KMS on keys of foreign accounts, with the owner.
-fn outbound<'a>(day: &'a Day<'a>, settings: &'a Settings) -> impl Iterator<Item = (&'a UsageRow<'a>, &'a str)> {
-    day.rows.iter().filter(|row| row.event_source == Event::KMS && row.side == "caller").filter_map(|row| {
+fn outbound<'a>(day: &'a Day<'a>, settings: &'a Settings) -> impl Iterator<Item = (UsageRow<'a>, &'a str)> {
+    day.rows.across_accounts().filter(|row| row.event_source == Event::KMS && row.side == "caller").filter_map(|row| {
         let owner = owner_account(row.key_arn).or_else(|| owner_account(row.key_ref))?;
         (is_own(row.principal_account_id, day) && is_foreign(owner, day, settings)).then_some((row, owner))
     })

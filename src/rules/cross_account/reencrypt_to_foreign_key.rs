@@ -13,7 +13,7 @@ use crate::rules::settings::Settings;
 pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
     // Each copy of a call in a group of its own, so that two trails do not make two calls of it.
     let mut groups: BTreeMap<(&str, &str, &str), BTreeMap<&str, Tally<'_>>> = BTreeMap::new();
-    for row in day.rows.iter().filter(|row| row.event_name == "ReEncrypt" && row.succeeded()) {
+    for row in day.rows.across_accounts().filter(|row| row.event_name == "ReEncrypt" && row.succeeded()) {
         let (Some(from), Some(to)) = (owner_account(row.key_arn), owner_account(row.destination_key_arn)) else {
             continue;
         };

@@ -14,16 +14,17 @@ use crate::rules::draft::Draft;
 pub(in crate::rules) struct Tally<'a> {
     pub(in crate::rules) requests: i64,
     last: Seconds,
-    earliest: Option<&'a UsageRow<'a>>,
+    earliest: Option<UsageRow<'a>>,
 }
 
 impl<'a> Tally<'a> {
     /// Counts a row. Which row speaks for the group does not depend on their order.
-    pub(in crate::rules) fn add(&mut self, row: &'a UsageRow<'a>) {
+    #[expect(clippy::large_types_passed_by_value, reason = "the row is kept")]
+    pub(in crate::rules) fn add(&mut self, row: UsageRow<'a>) {
         self.requests += row.requests;
         self.last = self.last.max(row.last);
         let rank = |row: &UsageRow<'a>| (row.first, row.sample_event_id);
-        if self.earliest.is_none_or(|earliest| rank(row) < rank(earliest)) {
+        if self.earliest.is_none_or(|earliest| rank(&row) < rank(&earliest)) {
             self.earliest = Some(row);
         }
     }
@@ -38,7 +39,7 @@ impl<'a> Tally<'a> {
             message,
             evidence: Map::new(),
             about: String::new(),
-            subject: subject(row),
+            subject: subject(&row),
             span: (row.first, self.last, self.requests),
         })
     }

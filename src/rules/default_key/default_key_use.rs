@@ -16,8 +16,8 @@ use crate::rules::settings::Settings;
 
 pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
     let mut groups: BTreeMap<(&str, &str, String), (Tally<'_>, BTreeSet<&str>)> = BTreeMap::new();
-    for row in day.rows.iter().filter(|row| is_use(row)) {
-        let Some(alias) = default_alias(row, day) else { continue };
+    for row in day.rows.each().filter(|row| is_use(row)) {
+        let Some(alias) = default_alias(&row, day) else { continue };
         let (tally, principals) = groups.entry((row.account_id, row.region, alias)).or_default();
         tally.add(row);
         principals.insert(row.principal_arn);
