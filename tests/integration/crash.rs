@@ -360,3 +360,24 @@ fn copies_of_events_of_a_commit_that_is_not_published_yet() {
     assert_eq!(found["records"]["duplicate"], 1, "{found}");
     assert_eq!(found["usage_requests"], 1, "{found}");
 }
+
+/// What a dead process staged for a fold that a later one has replaced is history.
+#[test]
+fn a_dead_fold_does_not_replace_a_later_one() {
+    let folder = temp_dir();
+    let out = folder.path().join("out");
+    let trail = &*REFERENCE.trail;
+    backfill(&[trail], &out, &["--to", "2026-03-02"]).ends_with(0);
+    let keys = out.join("keys/keys.parquet");
+    let earlier = fs::read(&keys).expect("the keys of the first fold");
+    backfill(&[trail], &out, &[]).ends_with(0);
+    assert_ne!(fs::read(&keys).expect("the keys of the second fold"), earlier);
+    let entries = ledger(&out);
+    let first = entries.iter().find(|entry| entry["kind"] == "fold").expect("a fold");
+    let files = first["files"].as_array().expect("its files");
+    let file = files.iter().find(|file| file["path"] == "keys/keys.parquet").expect("its keys");
+    write(&out.join(file["staged"].as_str().expect("a path")), &earlier);
+    backfill(&[trail], &out, &[]).ends_with(0);
+    assert_holds(&out);
+    REFERENCE.tables.assert_same(&tables(&out), "after a dead fold was cleared");
+}
