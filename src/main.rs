@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use keytrail::cli::Cli;
 use keytrail::commands::{self, Verdict};
+use keytrail::config::ConfigError;
 use keytrail::report::escape::terminal;
 
 fn main() -> ExitCode {
@@ -22,7 +23,8 @@ fn main() -> ExitCode {
             let text = format!("keytrail: {error:#}");
             // Standard error is the last place there is.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
-            ExitCode::FAILURE
+            // As clap ends on a flag that makes no sense.
+            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

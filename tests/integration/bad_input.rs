@@ -438,7 +438,7 @@ fn a_configuration_that_makes_no_sense_names_the_place() {
         ("[inventory]\nfiles = [\"absent.json\"]\n", &["absent.json"]),
     ] {
         write(&config, text.as_bytes());
-        let said = mixed.run(&["--config", config.to_str().expect("a path")]).ends_with(1).stderr;
+        let said = mixed.run(&["--config", config.to_str().expect("a path")]).ends_with(2).stderr;
         for hint in hints {
             assert!(said.contains(hint), "no {hint} in {said}");
         }

@@ -15,6 +15,7 @@ mod crash;
 mod determinism;
 mod duckdb;
 mod generated;
+mod knowledge;
 mod pages;
 mod samples;
 mod selection;
