@@ -12,7 +12,8 @@ impl Table for Findings {
     type Row<'a> = &'a Finding;
     const NAME: &'static str = "findings";
     const DOC: &'static str = "One finding of a rule. Both copies of a cross-account call, and like findings of several \
-        objects, have one finding_id; the command `keytrail findings` shows them as one.";
+        objects, have one finding_id; the command `keytrail findings` shows them as one. In SQL, count(DISTINCT finding_id), or keep one row with \
+        QUALIFY row_number() OVER (PARTITION BY finding_id ORDER BY principal_type = 'AWSAccount', event_time) = 1.";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![f;
