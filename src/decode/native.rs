@@ -11,7 +11,7 @@ use libdeflate_sys::{
 
 use super::scan::masks::{self, BATCH_WITH_LOOKAHEAD, Carry, Masks};
 
-/// libdeflate's decompressor: whole buffers at twice the speed of a stream.
+/// libdeflate's decompressor: whole buffers, faster than any stream.
 pub(super) struct Libdeflate(NonNull<libdeflate_decompressor>);
 
 // SAFETY: the decompressor is a block of memory without thread affinity, and `inflate_member`

@@ -201,26 +201,32 @@ fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
 
 /// Finishes the commits of writers that died, and clears what they left.
 fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
-    let staging = storage.list("_staging")?;
-    let mut writers: Vec<&str> = staging.iter().filter_map(|path| path.split('/').nth(1)).collect();
+    let listed = storage.list("_staging")?;
+    let mut writers: Vec<&str> = listed.iter().filter_map(|path| path.split('/').nth(1)).collect();
     writers.dedup();
-    writers.retain(|writer| *writer != me);
-    if writers.is_empty() {
+    // A lock that can be had is held by nobody. All locks come before the looking: what a writer
+    // commits just before it dies is then in the ledger and the listing that are read.
+    let mut dead = Vec::new();
+    for writer in writers.into_iter().filter(|writer| *writer != me) {
+        dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (writer, lock)));
+    }
+    if dead.is_empty() {
         return Ok(());
     }
+    let staging = storage.list("_staging")?;
     let entries = ledger::all(storage)?;
-    for writer in writers {
-        // A lock that can be had is held by nobody.
-        let Some(_dead) = storage.lock(&alive_path(writer))? else { continue };
+    let wanted = ledger::committed(&entries);
+    for (writer, _lock) in dead {
         // Only what is still staged, and still wanted: a later fold may have replaced this one's files.
-        let wanted = ledger::committed(&entries);
         let files: Vec<FileEntry> = entries
             .iter()
             .filter(|entry| entry.writer == writer)
             .flat_map(|entry| &entry.files)
             .filter(|file| staging.contains(&file.staged))
-            .filter(|file| wanted.get(file.path.as_str()).is_none_or(|latest| latest.staged == file.staged))
-            .filter(|file| file.table.starts_with('_') || wanted.contains_key(file.path.as_str()))
+            .filter(|file| match wanted.get(file.path.as_str()) {
+                Some(latest) => latest.staged == file.staged,
+                None => file.table.starts_with('_'),
+            })
             .cloned()
             .collect();
         publish(storage, &Entry { files, ..Entry::default() })?;
