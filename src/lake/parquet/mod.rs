@@ -1,0 +1,82 @@
+//! Rows become a Parquet file: plain types, zstd, dictionaries and statistics, in memory.
+//!
+//! Most columns are texts that recur, and most of their rows show texts that lie in one place of
+//! memory. The library looks every row's text up by its content; [`text`] does so once a text, and
+//! writes those columns itself. All others are the library's.
+
+mod arrays;
+mod dictionary;
+mod hybrid;
+mod text;
+
+use std::sync::Arc;
+
+use arrow_schema::{Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::compute_leaves;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::Result;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use super::LakeError;
+use super::schema::{Column, Table, Type};
+
+/// Rows in a row group: small enough that statistics prune within a file, and that what is being
+/// built stays small beside the rows themselves.
+const ROW_GROUP: usize = 32_768;
+
+/// The fastest that zstd has: files are written once a minute and read for years, but reading costs
+/// the same at every level, and higher ones save few bytes of what is mostly ids.
+const ZSTD_LEVEL: i32 = 1;
+
+/// Writes `rows`, in the order given, as one Parquet file.
+///
+/// # Errors
+/// If the rows do not fit the table's schema: a mistake in the table's definition.
+pub fn write<T: Table>(rows: &[T::Row<'_>]) -> std::result::Result<Vec<u8>, LakeError> {
+    encode::<T>(rows).map_err(|e| LakeError::Parquet { path: T::NAME.to_owned(), reason: e.to_string() })
+}
+
+fn encode<T: Table>(rows: &[T::Row<'_>]) -> Result<Vec<u8>> {
+    let schema = Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()));
+    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties::<T>()?))?;
+    let (mut file, others) = writer.into_serialized_writer()?;
+    // No column has more than one leaf: places among columns and among leaves are the same.
+    let leaves = file.schema_descr().columns().to_vec();
+    let mut texts = text::Writer::new(ZSTD_LEVEL)?;
+    for (at, rows) in rows.chunks(ROW_GROUP).enumerate() {
+        let mut group = file.next_row_group()?;
+        let writers = others.create_column_writers(at)?;
+        for (((column, field), leaf), mut writer) in T::COLUMNS.iter().zip(schema.fields()).zip(&leaves).zip(writers) {
+            if column.kind == Type::Text {
+                texts.append::<T>(column, rows, Arc::clone(leaf), &mut group)?;
+                continue;
+            }
+            let array = arrays::build::<T>(column, rows);
+            for values in compute_leaves(field, &array)? {
+                writer.write(&values)?;
+            }
+            writer.close()?.append_to_row_group(&mut group)?;
+        }
+        group.close()?;
+    }
+    file.into_inner()
+}
+
+fn properties<T: Table>() -> Result<WriterProperties> {
+    let builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        // A column of a row group is one page, or nearly: an index of pages would say nothing.
+        .set_offset_index_disabled(true)
+        .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned());
+    let plain = T::COLUMNS.iter().filter(|column| column.kind == Type::Id);
+    Ok(plain
+        .fold(builder, |builder, column| builder.set_column_dictionary_enabled(ColumnPath::from(column.name), false))
+        .build())
+}
+
+fn field<T: Table>(column: &Column<T>) -> Field {
+    Field::new(column.name, arrays::data_type(column.kind), true)
+}
