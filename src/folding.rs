@@ -21,8 +21,7 @@ use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
-use crate::model::usage_row::UsageRows;
-use crate::rules::{self, Check, Day, settings::Settings};
+use crate::rules::{self, Check, Day, Rule, Watch, settings::Settings};
 
 /// What a fold came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -63,11 +62,17 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
-        let changes = key_changes(storage, &changes, date)?;
-        for finding in usage_day(storage, usage.get(date), |rows| {
-            fold.day(day, &changes, rows);
-            usage_rules(&Day { day, rows, history: fold.history() }, settings)
-        })? {
+        fold.changes(&key_changes(storage, &changes, date)?);
+        let mut rules = watching();
+        for file in usage.get(date).into_iter().flatten() {
+            let rows = read::committed_rows::<Usage>(storage, file, Columns::All)?;
+            for batch in rows.batches() {
+                fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
+                    rules.iter_mut().for_each(|(_, watch)| watch.see(row, &Day { day, history, settings }));
+                });
+            }
+        }
+        for finding in judged(&rules, &Day { day, history: fold.history(), settings }) {
             findings.entry(finding.event_time.day()).or_default().push(finding);
         }
     }
@@ -147,25 +152,18 @@ fn history(
     Ok(History::new(own, trails))
 }
 
-fn usage_rules(day: &Day<'_>, settings: &Settings) -> Vec<Finding> {
+/// The usage rules, each about to watch one day.
+fn watching() -> Vec<(&'static Rule, Box<dyn Watch>)> {
     rules::all()
-        .filter_map(|rule| if let Check::Usage(check) = &rule.check { Some((rule, check)) } else { None })
-        .flat_map(|(rule, check)| check(day, settings).into_iter().filter_map(|draft| draft.finish(rule, settings, "")))
+        .filter_map(|rule| if let Check::Usage(watch) = &rule.check { Some((rule, watch())) } else { None })
         .collect()
 }
 
-/// Reads a day's usage and hands all rows of it over at once.
-fn usage_day<R: Default>(
-    storage: &dyn Storage,
-    files: Option<&Vec<FileEntry>>,
-    with: impl FnOnce(&dyn UsageRows) -> R,
-) -> Result<R, LakeError> {
-    let mut read = Vec::new();
-    for file in files.into_iter().flatten() {
-        read.push(read::committed_rows::<Usage>(storage, file, Columns::All)?);
-    }
-    let rows = read.iter().flat_map(read::Rows::batches).map(UsageColumns::of).collect::<Result<Vec<_>, _>>()?;
-    Ok(with(&rows))
+fn judged(rules: &[(&'static Rule, Box<dyn Watch>)], day: &Day<'_>) -> Vec<Finding> {
+    rules
+        .iter()
+        .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
+        .collect()
 }
 
 /// A date's key changes in order of time.

@@ -1,7 +1,9 @@
 //! What a KMS call did to a key, and what it teaches about one.
 
-use std::collections::BTreeMap;
+use std::hash::BuildHasher;
 
+use hashbrown::HashTable;
+use rustc_hash::FxBuildHasher;
 use serde_json::{Map, Value};
 
 use crate::kms::call::Call;
@@ -141,7 +143,7 @@ fn tags(event: &Event<'_>) -> String {
 
 /// Aliases seen together with a key's ARN: once an object, with the first and the last time.
 #[derive(Debug, Default)]
-pub(super) struct Facts(BTreeMap<(String, String, String), KeyChange>);
+pub(super) struct Facts(HashTable<KeyChange>);
 
 impl Facts {
     /// Learns from a call that names an alias and shows the key behind it.
@@ -152,8 +154,15 @@ impl Facts {
             return;
         }
         let time = call.event.time;
-        let known = self.0.entry((arn.to_owned(), alias.to_owned(), call.event.account.to_owned()));
-        let fact = known.or_insert_with(|| blank_fact(call, arn, alias, source));
+        let fact = self
+            .0
+            .entry(
+                FxBuildHasher.hash_one((arn, alias, call.event.account)),
+                |known| (&*known.key_arn, &*known.alias, &*known.account_id) == (arn, alias, call.event.account),
+                |known| FxBuildHasher.hash_one((&*known.key_arn, &*known.alias, &*known.account_id)),
+            )
+            .or_insert_with(|| blank_fact(call, arn, alias, source))
+            .into_mut();
         fact.last_event_time = fact.last_event_time.max(time);
         if (time, call.event.event_id) < (fact.event_time, fact.event_id.as_str()) {
             fact.event_time = time;
@@ -162,7 +171,7 @@ impl Facts {
     }
 
     pub(super) fn into_rows(self) -> impl Iterator<Item = KeyChange> {
-        self.0.into_values()
+        self.0.into_iter()
     }
 }
 

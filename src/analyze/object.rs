@@ -33,6 +33,7 @@ pub(super) struct Analysis<'a> {
     source: String,
     findings: FxHashMap<String, usize>,
     facts: key_changes::Facts,
+    usage: usage::Counter,
 }
 
 impl<'a> Analysis<'a> {
@@ -45,6 +46,7 @@ impl<'a> Analysis<'a> {
             drawn: Yield::without_records(object.clone(), ObjectStatus::Done, String::new()),
             findings: FxHashMap::default(),
             facts: key_changes::Facts::default(),
+            usage: usage::Counter::default(),
         }
     }
 
@@ -189,7 +191,7 @@ impl<'a> Analysis<'a> {
 
     fn analysed(&mut self, call: &Call<'_>, findings: Vec<Finding>, pattern: &mut String) {
         self.drawn.records.analysed += 1;
-        usage::count(call, &mut self.drawn.usage, pattern);
+        self.usage.count(call, pattern);
         findings.into_iter().for_each(|finding| self.keep(finding));
     }
 
@@ -246,6 +248,7 @@ impl<'a> Analysis<'a> {
     }
 
     fn finish(mut self) -> Yield {
+        self.drawn.usage = self.usage.counts;
         self.drawn.key_changes.extend(self.facts.into_rows());
         let records = &self.drawn.records;
         if records.other_kind > 0 && records.other_kind == records.total() {

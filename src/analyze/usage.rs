@@ -1,32 +1,48 @@
-//! A call becomes one request of one usage row.
+//! Calls become requests of usage rows.
 
 use crate::kms::call::Call;
 use crate::kms::context_pattern;
+use crate::model::strings::Symbol;
 use crate::model::usage::{UsageCounts, UsageKey};
 
-/// Counts `call`; `pattern` is a buffer to write the context pattern in.
-pub(super) fn count(call: &Call<'_>, counts: &mut UsageCounts, pattern: &mut String) {
-    let event = call.event;
-    context_pattern::write(call.contexts.main(), pattern);
-    let strings = &mut counts.strings;
-    let key = UsageKey {
-        event_source: strings.intern(event.source),
-        event_name: strings.intern(event.name),
-        operation_class: call.class.as_str(),
-        account_id: strings.intern(event.account),
-        region: strings.intern(event.region),
-        key_arn: strings.intern(call.keys.arn.as_deref().unwrap_or_default()),
-        key_ref: strings.intern(call.keys.named.unwrap_or_default()),
-        destination_key_arn: strings.intern(call.keys.destination.unwrap_or_default()),
-        key_evidence: call.keys.evidence,
-        principal_arn: strings.intern(&call.principal.key),
-        principal_type: call.principal.kind.as_str(),
-        principal_account_id: strings.intern(call.principal.account.unwrap_or_default()),
-        via_service: strings.intern(call.via.label()),
-        context_pattern: strings.intern(pattern),
-        error_code: strings.intern(event.error_code.unwrap_or_default()),
-        side: call.side,
-        hour: event.time.hour(),
-    };
-    counts.count(key, event.time, event.event_id);
+/// Counts the calls of one object.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    pub(super) counts: UsageCounts,
+    /// The last row counted: of neighbours most texts are equal.
+    last: Option<UsageKey>,
+}
+
+impl Counter {
+    /// Counts `call`; `pattern` is a buffer to write the context pattern in.
+    pub(super) fn count(&mut self, call: &Call<'_>, pattern: &mut String) {
+        let event = call.event;
+        context_pattern::write(call.contexts.main(), pattern);
+        let (strings, last) = (&mut self.counts.strings, self.last);
+        let mut symbol = |text: &str, of: fn(&UsageKey) -> Symbol| match last.as_ref().map(of) {
+            Some(symbol) if strings.get(symbol) == text => symbol,
+            _ => strings.intern(text),
+        };
+        let key = UsageKey {
+            event_source: symbol(event.source, |k| k.event_source),
+            event_name: symbol(event.name, |k| k.event_name),
+            operation_class: symbol(call.class.as_str(), |k| k.operation_class),
+            account_id: symbol(event.account, |k| k.account_id),
+            region: symbol(event.region, |k| k.region),
+            key_arn: symbol(call.keys.arn.as_deref().unwrap_or_default(), |k| k.key_arn),
+            key_ref: symbol(call.keys.named.unwrap_or_default(), |k| k.key_ref),
+            destination_key_arn: symbol(call.keys.destination.unwrap_or_default(), |k| k.destination_key_arn),
+            key_evidence: call.keys.evidence,
+            principal_arn: symbol(&call.principal.key, |k| k.principal_arn),
+            principal_type: symbol(call.principal.kind.as_str(), |k| k.principal_type),
+            principal_account_id: symbol(call.principal.account.unwrap_or_default(), |k| k.principal_account_id),
+            via_service: symbol(call.via.label(), |k| k.via_service),
+            context_pattern: symbol(pattern, |k| k.context_pattern),
+            error_code: symbol(event.error_code.unwrap_or_default(), |k| k.error_code),
+            side: call.side,
+            hour: event.time.hour(),
+        };
+        self.counts.count(key, event.time, event.event_id);
+        self.last = Some(key);
+    }
 }

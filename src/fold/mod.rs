@@ -12,7 +12,8 @@ use rustc_hash::FxBuildHasher;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
-use crate::model::usage_row::{UsageRow, UsageRows};
+use crate::model::places::Places;
+use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
 use self::key_state::KeyState;
@@ -23,7 +24,8 @@ pub use self::uses::Uses;
 pub struct Fold {
     history: History,
     aliases: Aliases,
-    keys: HashMap<String, KeyState, FxBuildHasher>,
+    keys: Vec<KeyState>,
+    by_arn: HashMap<String, usize, FxBuildHasher>,
     uses: Uses,
 }
 
@@ -47,28 +49,45 @@ impl Fold {
             self.history.learn_alias(&key.key_arn, alias);
             self.aliases.inventory(&key.key_arn, alias);
         }
-        self.key(&key.key_arn).inventory(key);
+        let place = self.place(&key.key_arn);
+        self.keys[place].inventory(key);
     }
 
-    /// Takes a day: its key changes in order of time, its usage in any order.
-    pub fn day(&mut self, day: i64, changes: &[KeyChange], usage: &dyn UsageRows) {
+    /// Takes a day's key changes, in order of time.
+    pub fn changes(&mut self, changes: &[KeyChange]) {
         for change in changes {
             self.aliases.note(change);
             if !change.key_arn.is_empty() {
-                self.key(&change.key_arn).change(change);
+                let place = self.place(&change.key_arn);
+                self.keys[place].change(change);
             }
         }
-        for row in usage.each().filter(|row| !row.key_arn.is_empty()) {
-            let counts = self.history.counts_once(&row);
-            let relation = self.history.relation(&row);
-            self.key(row.key_arn).used(&row, counts);
-            if !row.destination_key_arn.is_empty() && row.destination_key_arn != row.key_arn {
-                self.key(row.destination_key_arn).used(&row, counts);
+    }
+
+    /// Takes rows of a day's usage that lie in memory together, in any order, and shows each to `see`.
+    pub fn usage<'b>(
+        &mut self,
+        day: i64,
+        rows: impl Iterator<Item = UsageRow<'b>>,
+        mut see: impl FnMut(&UsageRow<'b>, &History),
+    ) {
+        let (mut keys, mut known) = (Places::default(), uses::Known::default());
+        for row in rows {
+            if !row.key_arn.is_empty() {
+                let place = keys.of(row.key_arn, |arn| self.place(arn));
+                let destination = Some(row.destination_key_arn)
+                    .filter(|arn| !arn.is_empty() && *arn != row.key_arn)
+                    .map(|arn| keys.of(arn, |arn| self.place(arn)));
+                let counts = self.history.counts_once(&row);
+                for place in [Some(place), destination].into_iter().flatten() {
+                    self.keys[place].used(&row, counts);
+                }
+                self.note_first_use(&row, day);
+                if counts {
+                    self.uses.count(&row, self.history.relation(&row), &mut known);
+                }
             }
-            self.note_first_use(&row, day);
-            if counts {
-                self.uses.count(&row, relation);
-            }
+            see(&row, &self.history);
         }
     }
 
@@ -81,11 +100,14 @@ impl Fold {
     /// The snapshots, sorted.
     #[must_use]
     pub fn finish(self) -> (Vec<KeyRecord>, Uses) {
-        let Self { aliases, keys, uses, .. } = self;
+        let Self { aliases, keys, by_arn, uses, .. } = self;
         let mut names = aliases.by_key();
-        let mut records: Vec<_> = keys
+        let mut arns: Vec<_> = by_arn.into_iter().collect();
+        arns.sort_unstable_by_key(|(_, place)| *place);
+        let mut records: Vec<_> = arns
             .into_iter()
-            .map(|(arn, state)| {
+            .zip(keys)
+            .map(|((arn, _), state)| {
                 let aliases = names.remove(&arn).unwrap_or_default();
                 state.into_record(arn, aliases)
             })
@@ -94,8 +116,13 @@ impl Fold {
         (records, uses)
     }
 
-    fn key(&mut self, arn: &str) -> &mut KeyState {
-        self.keys.entry_ref(arn).or_default()
+    /// Where the key stands; it is new if it was never heard of.
+    fn place(&mut self, arn: &str) -> usize {
+        let Self { keys, by_arn, .. } = self;
+        *by_arn.entry_ref(arn).or_insert_with(|| {
+            keys.push(KeyState::default());
+            keys.len() - 1
+        })
     }
 
     /// First uses matter across accounts only.

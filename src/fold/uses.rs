@@ -5,20 +5,19 @@ use rustc_hash::FxBuildHasher;
 
 use crate::kms::failure::Ending;
 use crate::model::key_record::KeyUse;
+use crate::model::places::Places;
 use crate::model::strings::{Strings, Symbol};
 use crate::model::time::Seconds;
+use crate::model::usage::Relation;
 use crate::model::usage_row::UsageRow;
+
+/// Texts of a [`Key`], in the order that rows are sorted by.
+const TEXTS: usize = 7;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
-    key_arn: Symbol,
-    principal_arn: Symbol,
-    principal_account_id: Symbol,
-    via_service: Symbol,
-    event_source: Symbol,
-    operation_class: Symbol,
-    context_pattern: Symbol,
-    relation: &'static str,
+    texts: [Symbol; TEXTS],
+    relation: Relation,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -36,19 +35,24 @@ pub struct Uses {
     rows: HashMap<Key, Count, FxBuildHasher>,
 }
 
+/// Symbols of the texts of some rows that lie in memory together, column by column.
+pub(super) type Known<'b> = [Places<'b, Symbol>; TEXTS];
+
 impl Uses {
-    pub(super) fn count(&mut self, row: &UsageRow<'_>, relation: &'static str) {
+    pub(super) fn count<'b>(&mut self, row: &UsageRow<'b>, relation: Relation, known: &mut Known<'b>) {
         let strings = &mut self.strings;
-        let key = Key {
-            key_arn: strings.intern(row.key_arn),
-            principal_arn: strings.intern(row.principal_arn),
-            principal_account_id: strings.intern(row.principal_account_id),
-            via_service: strings.intern(row.via_service),
-            event_source: strings.intern(row.event_source),
-            operation_class: strings.intern(row.operation_class),
-            context_pattern: strings.intern(row.context_pattern),
-            relation,
-        };
+        let [arn, principal, via, source, class, context, account] = known;
+        let mut symbol = |known: &mut Places<'b, Symbol>, text| known.of(text, |text| strings.intern(text));
+        let texts = [
+            symbol(arn, row.key_arn),
+            symbol(principal, row.principal_arn),
+            symbol(via, row.via_service),
+            symbol(source, row.event_source),
+            symbol(class, row.operation_class),
+            symbol(context, row.context_pattern),
+            symbol(account, row.principal_account_id),
+        ];
+        let key = Key { texts, relation };
         let failed = !matches!(Ending::of(Some(row.error_code)), Ending::Succeeded | Ending::DryRun);
         let errors = if failed { row.requests } else { 0 };
         self.rows
@@ -67,31 +71,21 @@ impl Uses {
     pub fn rows(&self) -> Vec<KeyUse<'_>> {
         let ranks = self.strings.ranks();
         let mut sorted: Vec<_> = self.rows.iter().collect();
-        sorted.sort_unstable_by_key(|(key, _)| {
-            let texts = [
-                key.key_arn,
-                key.principal_arn,
-                key.via_service,
-                key.event_source,
-                key.operation_class,
-                key.context_pattern,
-                key.principal_account_id,
-            ];
-            (texts.map(|symbol| ranks.of(symbol)), key.relation)
-        });
+        sorted.sort_unstable_by_key(|(key, _)| (key.texts.map(|symbol| ranks.of(symbol)), key.relation.as_str()));
         sorted.into_iter().map(|(key, count)| self.row(key, count)).collect()
     }
 
     fn row(&self, key: &Key, count: &Count) -> KeyUse<'_> {
-        let text = |symbol| self.strings.get(symbol);
+        let [key_arn, principal_arn, via_service, event_source, operation_class, context_pattern, principal_account_id] =
+            key.texts.map(|symbol| self.strings.get(symbol));
         KeyUse {
-            key_arn: text(key.key_arn),
-            principal_arn: text(key.principal_arn),
-            principal_account_id: text(key.principal_account_id),
-            via_service: text(key.via_service),
-            event_source: text(key.event_source),
-            operation_class: text(key.operation_class),
-            context_pattern: text(key.context_pattern),
+            key_arn,
+            principal_arn,
+            principal_account_id,
+            via_service,
+            event_source,
+            operation_class,
+            context_pattern,
             relation: key.relation,
             first_time: count.first,
             last_time: count.last,

@@ -1,5 +1,9 @@
 //! Encryption-context names that AWS services and client libraries are known to set (DOMAIN D.2).
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 /// What the value of a known name tells about the account of the resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountIn {
@@ -46,12 +50,23 @@ impl ContextName {
 #[must_use]
 pub fn known(name: &str) -> Option<&'static ContextName> {
     let name = plain(name);
-    NAMES
-        .binary_search_by(|known| known.name.cmp(name))
-        .ok()
-        .map(|at| &NAMES[at])
-        .or_else(|| NAMES.iter().find(|known| known.name.strip_suffix('*').is_some_and(|p| name.starts_with(p))))
+    let Lookup { whole, prefixes } = &*LOOKUP;
+    whole
+        .get(name)
+        .copied()
+        .or_else(|| prefixes.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, known)| *known))
 }
+
+/// The names, ready to be asked for: every context of every call is.
+struct Lookup {
+    whole: FxHashMap<&'static str, &'static ContextName>,
+    prefixes: Vec<(&'static str, &'static ContextName)>,
+}
+
+static LOOKUP: LazyLock<Lookup> = LazyLock::new(|| Lookup {
+    whole: NAMES.iter().map(|known| (known.name, known)).collect(),
+    prefixes: NAMES.iter().filter_map(|known| Some((known.name.strip_suffix('*')?, known))).collect(),
+});
 
 /// The service that a name claims to speak for.
 #[must_use]

@@ -41,13 +41,17 @@ impl<'a> KeyReference<'a> {
     /// Resolves the key of a KMS record.
     #[must_use]
     pub fn of_kms(event: &Event<'a>) -> Self {
-        let mut keys = Vec::new();
+        let mut keys = [None; 2];
         let (mut resource_alias, mut aws_owned) = (None, false);
         for resource in event.resources.elements() {
             aws_owned |= resource.get_any_case("accountId").str() == Some("AWS Internal");
             let Some(text) = resource.get_any_case("ARN").str() else { continue };
             match Arn::parse(text) {
-                Some(arn) if arn.kms_key_id().is_some() => keys.push(text),
+                Some(arn) if arn.kms_key_id().is_some() => {
+                    if let Some(free) = keys.iter_mut().find(|key| key.is_none()) {
+                        *free = Some(text);
+                    }
+                }
                 Some(arn) => resource_alias = resource_alias.or(arn.kms_alias()),
                 None => {}
             }
@@ -65,12 +69,12 @@ impl<'a> KeyReference<'a> {
             .or_else(|| mentioned.and_then(alias_of));
         // An alias ARN tells the account; where only the message names one, it is what was named.
         let named = named.or_else(|| mentioned.filter(|arn| alias_of(arn).is_some()));
-        let (arn, evidence) = match resolve(event, &keys, named) {
+        let (arn, evidence) = match resolve(event, keys[0], named) {
             Some((arn, evidence)) => (Some(arn), evidence),
             None if alias.is_some() => (None, KeyEvidence::Alias),
             None => (None, KeyEvidence::None),
         };
-        let destination = (event.name == "ReEncrypt").then(|| destination(event, &keys)).flatten();
+        let destination = (event.name == "ReEncrypt").then(|| destination(event, keys)).flatten();
         Self { arn, evidence, alias, named: named.or(alias), destination, aws_owned }
     }
 }
@@ -128,12 +132,16 @@ fn service_alias(text: &str, naming: Naming) -> Option<&str> {
     alias_of(text).filter(|alias| alias.len() < text.len() || (bare && is_aws_managed_alias(alias)))
 }
 
-fn resolve<'a>(event: &Event<'a>, keys: &[&'a str], named: Option<&'a str>) -> Option<(Cow<'a, str>, KeyEvidence)> {
+fn resolve<'a>(
+    event: &Event<'a>,
+    first: Option<&'a str>,
+    named: Option<&'a str>,
+) -> Option<(Cow<'a, str>, KeyEvidence)> {
     // A replicated key's own record names the source first; what was made stands in the response.
     if let Some(made) = response_arn(event.response).filter(|_| event.name == "CreateKey") {
         return Some((Cow::Borrowed(made), KeyEvidence::Response));
     }
-    if let Some(first) = keys.first() {
+    if let Some(first) = first {
         return Some((Cow::Borrowed(first), KeyEvidence::Resource));
     }
     if let Some(arn) = response_arn(event.response) {
@@ -162,11 +170,8 @@ fn response_arn(response: Json<'_>) -> Option<&str> {
 }
 
 /// `resources[1]`, else the request's destination; with one resource both keys are the same.
-fn destination<'a>(event: &Event<'a>, keys: &[&'a str]) -> Option<&'a str> {
-    keys.get(1)
-        .copied()
-        .or_else(|| event.request.get("destinationKeyId").str().filter(|text| is_key_arn(text)))
-        .or_else(|| keys.first().copied())
+fn destination<'a>(event: &Event<'a>, keys: [Option<&'a str>; 2]) -> Option<&'a str> {
+    keys[1].or_else(|| event.request.get("destinationKeyId").str().filter(|text| is_key_arn(text))).or(keys[0])
 }
 
 /// A bare id means the caller's account and the Region of the call.

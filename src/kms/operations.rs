@@ -1,5 +1,9 @@
 //! The operations of AWS KMS and their classes: the table behind `operation_class`.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 use OperationClass::{Admin, Alias, Crypto, CryptoNoKey, Grant, KeyStore, Read, ReadKeyMaterial, Service};
 
 /// What an operation does, in the groups that rules and reports think in.
@@ -58,12 +62,15 @@ impl OperationClass {
 /// The class of a KMS operation. Names that AWS has added since: reading ones by their prefix.
 #[must_use]
 pub fn class_of(event_name: &str) -> OperationClass {
-    match OPERATIONS.binary_search_by(|(name, _)| (*name).cmp(event_name)) {
-        Ok(at) => OPERATIONS[at].1,
-        Err(_) if ["Get", "List", "Describe"].iter().any(|p| event_name.starts_with(p)) => Read,
-        Err(_) => OperationClass::Unknown,
+    match BY_NAME.get(event_name) {
+        Some(class) => *class,
+        None if ["Get", "List", "Describe"].iter().any(|p| event_name.starts_with(p)) => Read,
+        None => OperationClass::Unknown,
     }
 }
+
+static BY_NAME: LazyLock<FxHashMap<&'static str, OperationClass>> =
+    LazyLock::new(|| OPERATIONS.iter().copied().collect());
 
 /// Whether the operation turns plain text into cipher text, or makes a key to do so.
 #[must_use]

@@ -102,7 +102,7 @@ fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
     if role == "aws:ec2-infrastructure" {
         return (Cow::Borrowed("svc:ebs"), PrincipalKind::ServiceRole, session);
     }
-    if role.starts_with("aws:") || issuer.is_some_and(|arn| arn.contains("/aws-service-role/")) {
+    if role.starts_with("aws:") || issuer.is_some_and(is_service_linked) {
         return (Cow::Borrowed(issuer.or(id.arn).map_or("", trim_session)), PrincipalKind::ServiceRole, session);
     }
     let kind =
@@ -113,6 +113,10 @@ fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
         (None, None) => Cow::Borrowed(id.principal_id.unwrap_or("unknown").split(':').next().unwrap_or_default()),
     };
     (key, kind, session)
+}
+
+fn is_service_linked(role_arn: &str) -> bool {
+    Arn::parse(role_arn).is_some_and(|arn| arn.resource.starts_with("role/aws-service-role/"))
 }
 
 /// `…:assumed-role/aws:ec2-infrastructure/i-0abc` without the instance.

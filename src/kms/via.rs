@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::context::Contexts;
 use super::context_names::claimed_service;
@@ -87,9 +90,7 @@ impl<'a> Via<'a> {
         }
         let console = event.console_session
             || is_opaque(event.user_agent)
-            || ["signin.amazonaws.com", "console.amazonaws.com", "AWSConsole", "S3Console"]
-                .iter()
-                .any(|mark| event.user_agent.contains(mark));
+            || CONSOLE_MARKS.iter().any(|mark| mark.find(event.user_agent.as_bytes()).is_some());
         Self::direct(console)
     }
 
@@ -98,6 +99,10 @@ impl<'a> Via<'a> {
         Some(Self { service: Some(Cow::Borrowed(service)), confidence: Confidence::Inferred, console: false })
     }
 }
+
+/// What user agents of the consoles hold. Every direct call's is searched for them.
+static CONSOLE_MARKS: LazyLock<[Finder<'static>; 4]> =
+    LazyLock::new(|| ["signin.amazonaws.com", "console.amazonaws.com", "AWSConsole", "S3Console"].map(Finder::new));
 
 enum Label<'a> {
     Opaque,

@@ -11,7 +11,7 @@ use super::tables::rejects::{self, Rejects};
 use super::tables::usage::{self, Usage};
 use super::{Lake, LakeError, parquet, seen};
 use crate::model::object::ObjectStatus;
-use crate::model::usage::UsageCounts;
+use crate::model::usage::UsageRows;
 use crate::model::r#yield::Yield;
 
 /// What a commit came to.
@@ -60,12 +60,9 @@ impl Lake {
 
     fn stage_batch(&mut self, batch: &[Yield]) -> Result<Vec<FileEntry>, LakeError> {
         let name = self.commit_name();
-        let mut counts = UsageCounts::default();
-        batch.iter().for_each(|drawn| counts.merge(&drawn.usage));
-        let mut rows: Vec<_> = counts.rows().map(|(key, count)| usage::Row { counts: &counts, key, count }).collect();
-        let ranks = counts.strings.ranks();
-        rows.sort_unstable_by(|a, b| a.compare(b, &ranks));
-        let mut files = self.stage_by_day::<Usage>(&name, rows, |row| Some(row.key.hour.day()))?;
+        let counts = UsageRows::of(batch.iter().map(|drawn| &drawn.usage));
+        let rows = counts.rows().iter().map(|counted| usage::Row { strings: counts.strings(), counted }).collect();
+        let mut files = self.stage_by_day::<Usage>(&name, rows, |row| Some(row.counted.key.hour.day()))?;
 
         let mut findings: Vec<_> = batch.iter().flat_map(|drawn| &drawn.findings).collect();
         findings.sort_unstable_by_key(|f| (&f.subject.key_arn, f.event_time, &f.finding_id, &f.source_object));

@@ -94,7 +94,7 @@ pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -
     let bytes = content.len() as u64;
     let content = Bytes::from(content);
     let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| fail(e.to_string()))?;
-    let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(metadata.schema()));
+    let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(&metadata));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
         .and_then(|builder| {
             let wanted = match columns {
@@ -108,10 +108,21 @@ pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -
     Ok(Some(Rows { table: T::NAME, bytes, batches }))
 }
 
-/// Asks for dictionaries of the columns that were written with one.
-fn with_dictionaries<T: Table>(schema: &Schema) -> Arc<Schema> {
-    let recurs = |name: &str| T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text);
-    let fields: Vec<_> = schema
+/// Asks for dictionaries of the columns that were written with one. Of a column without values the
+/// reader would make one, row by row.
+fn with_dictionaries<T: Table>(metadata: &ArrowReaderMetadata) -> Arc<Schema> {
+    let groups = metadata.metadata().row_groups();
+    let has_values = |name: &str| {
+        let columns = groups.iter().flat_map(|group| group.columns()).filter(|c| c.column_path().string() == name);
+        columns
+            .into_iter()
+            .any(|c| c.statistics().and_then(|s| s.null_count_opt()) != u64::try_from(c.num_values()).ok())
+    };
+    let recurs = |name: &str| {
+        T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text) && has_values(name)
+    };
+    let fields: Vec<_> = metadata
+        .schema()
         .fields()
         .iter()
         .map(|field| match field.data_type() {

@@ -5,8 +5,7 @@ use arrow_array::{Array, Int64Array};
 use super::LakeError;
 use super::read::{Batch, Text, Times};
 use crate::model::key_change::KeyChange;
-use crate::model::usage::Side;
-use crate::model::usage_row::{UsageRow, UsageRows};
+use crate::model::usage_row::UsageRow;
 
 /// The columns of `usage` in one batch.
 pub struct UsageColumns<'b> {
@@ -64,6 +63,11 @@ impl<'b> UsageColumns<'b> {
         })
     }
 
+    /// The rows, one by one.
+    pub fn rows(&self) -> impl Iterator<Item = UsageRow<'b>> {
+        (0..self.len).map(|row| self.row(row))
+    }
+
     fn row(&self, row: usize) -> UsageRow<'b> {
         UsageRow {
             hour: self.hour.at(row).unwrap_or_default(),
@@ -87,18 +91,6 @@ impl<'b> UsageColumns<'b> {
             first: self.first_event_time.at(row).unwrap_or_default(),
             last: self.last_event_time.at(row).unwrap_or_default(),
         }
-    }
-}
-
-impl UsageRows for Vec<UsageColumns<'_>> {
-    fn each(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_> {
-        Box::new(self.iter().flat_map(|columns| (0..columns.len).map(|row| columns.row(row))))
-    }
-
-    fn across_accounts(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_> {
-        Box::new(self.iter().flat_map(|columns| {
-            (0..columns.len).filter(|row| columns.side.at(*row) != Side::Local.as_str()).map(|row| columns.row(row))
-        }))
     }
 }
 

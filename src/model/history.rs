@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::arn::{is_aws_managed_alias, owner_account};
 use super::event::Event;
+use super::usage::Relation;
 use super::usage_row::UsageRow;
 
 /// The memory of a fold. Usage is shown to it day by day, in order.
@@ -74,16 +75,18 @@ impl History {
 
     /// How the caller's account stands to the key owner's.
     #[must_use]
-    pub fn relation(&self, row: &UsageRow<'_>) -> &'static str {
+    pub fn relation(&self, row: &UsageRow<'_>) -> Relation {
         let caller = row.principal_account_id;
-        let Some(owner) = owner_account(row.key_arn) else { return "unknown" };
+        let Some(owner) = owner_account(row.key_arn) else { return Relation::Unknown };
+        // A service in its own name has no account: it is the key owner's own business.
+        if caller.is_empty() || caller == owner || row.side == "local" {
+            return Relation::Same;
+        }
         match (self.own.contains(caller), self.own.contains(owner)) {
-            // A service in its own name has no account: it is the key owner's own business.
-            _ if caller.is_empty() || caller == owner || row.side == "local" => "same",
-            (true, true) => "internal",
-            (false, true) => "inbound",
-            (true, false) => "outbound",
-            (false, false) => "foreign",
+            (true, true) => Relation::Internal,
+            (false, true) => Relation::Inbound,
+            (true, false) => Relation::Outbound,
+            (false, false) => Relation::Foreign,
         }
     }
 

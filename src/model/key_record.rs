@@ -1,6 +1,7 @@
 //! A KMS key as the logs tell of it: the fold's snapshot.
 
 use super::time::Seconds;
+use super::usage::Relation;
 
 /// One row of `keys`. Empty text and `None` mean: not known from the logs, never guessed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -84,8 +85,8 @@ pub struct KeyUse<'a> {
     pub operation_class: &'a str,
     /// Normalised encryption context.
     pub context_pattern: &'a str,
-    /// `same`, `internal`, `inbound`, `outbound` or `unknown`.
-    pub relation: &'static str,
+    /// How the caller's account stands to the key owner's.
+    pub relation: Relation,
     /// First request.
     pub first_time: Seconds,
     /// Last request.

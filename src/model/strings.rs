@@ -68,13 +68,34 @@ impl Strings {
         Ranks(ranks)
     }
 
-    /// Copies every string of `other` in and tells, by number, what each is called here.
-    pub fn absorb(&mut self, other: &Strings) -> Translation {
-        Translation(
-            (0..other.ends.len())
-                .map(|at| self.intern(slice(&other.text, &other.ends, u32::try_from(at).unwrap_or(u32::MAX))))
-                .collect(),
-        )
+    /// The strings of several arenas in one, whose symbols compare as their texts do; and for each
+    /// arena, what its strings are called there.
+    #[must_use]
+    pub fn sorted<'s>(arenas: impl Iterator<Item = &'s Strings>) -> (Self, Vec<Translation>) {
+        let mut all = Self::default();
+        let mut translations: Vec<_> =
+            arenas.map(|arena| Translation(arena.iter().map(|text| all.intern(text)).collect())).collect();
+        let ranks = all.ranks();
+        for symbol in translations.iter_mut().flat_map(|translation| &mut translation.0) {
+            *symbol = Symbol(ranks.of(*symbol));
+        }
+        let mut order: Vec<u32> = vec![0; all.len()];
+        for (at, rank) in (0..).zip(&ranks.0) {
+            order[*rank as usize] = at;
+        }
+        let mut sorted = Self::default();
+        order.into_iter().for_each(|at| sorted.push(slice(&all.text, &all.ends, at)));
+        (sorted, translations)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.ends.len()).map(|at| slice(&self.text, &self.ends, at))
+    }
+
+    /// Appends a text that is known to be new, and will not be looked for.
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
     }
 }
 
@@ -111,12 +132,12 @@ impl Texts {
     }
 }
 
-/// What the symbols of one arena are called in another: see [`Strings::absorb`].
+/// What the symbols of one arena are called in another: see [`Strings::sorted`].
 #[derive(Debug)]
 pub struct Translation(Vec<Symbol>);
 
 impl Translation {
-    /// The symbol in the absorbing arena.
+    /// The symbol in the other arena.
     #[must_use]
     pub fn of(&self, symbol: Symbol) -> Symbol {
         self.0[symbol.0 as usize]
@@ -156,18 +177,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_texts_share_a_symbol_across_absorption() {
-        let mut a = Strings::default();
-        let mut b = Strings::default();
+    fn equal_texts_share_a_symbol_and_symbols_sort_as_their_texts() {
+        let (mut a, mut b) = (Strings::default(), Strings::default());
         let (x, empty) = (a.intern("x"), a.intern(""));
         assert_eq!(a.intern("x"), x);
         assert_eq!(a.get(empty), "");
-        b.intern("y");
-        let translation = b.absorb(&a);
-        assert_eq!(b.get(translation.of(x)), "x");
-        assert_eq!(b.len(), 3);
-        let ranks = b.ranks();
-        assert!(ranks.of(translation.of(empty)) < ranks.of(translation.of(x)));
-        assert!(ranks.of(translation.of(x)) < ranks.of(b.intern("y")));
+        let (y, also_x) = (b.intern("y"), b.intern("x"));
+        let (both, names) = Strings::sorted([&a, &b].into_iter());
+        assert_eq!(names[0].of(x), names[1].of(also_x));
+        assert_eq!((both.get(names[0].of(x)), both.get(names[1].of(y)), both.len()), ("x", "y", 3));
+        assert!(names[0].of(empty) < names[0].of(x) && names[0].of(x) < names[1].of(y));
     }
 }

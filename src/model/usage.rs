@@ -66,60 +66,98 @@ impl Side {
     }
 }
 
-/// The dimensions of a usage row. Symbols belong to the [`UsageCounts`] that holds the row.
+/// How the caller's account stands to the key owner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Relation {
+    /// One account.
+    Same,
+    /// Two own accounts.
+    Internal,
+    /// A foreign caller, an own key.
+    Inbound,
+    /// An own caller, a foreign key.
+    Outbound,
+    /// Neither is own.
+    Foreign,
+    /// The owner of the key is not known.
+    Unknown,
+}
+
+impl Relation {
+    /// The word in the `relation` column.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Internal => "internal",
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+            Self::Foreign => "foreign",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// The dimensions of a usage row. Symbols belong to the [`UsageCounts`] or [`UsageRows`] that holds
+/// the row.
+///
+/// In the order that rows are sorted by: by key, then time, so that statistics prune; then by all
+/// else, so that the order does not depend on how the rows came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UsageKey {
+    /// ARN of the key, empty if unknown.
+    pub key_arn: Symbol,
+    /// First second of the hour.
+    pub hour: Seconds,
     /// `eventSource`.
     pub event_source: Symbol,
     /// `eventName`.
     pub event_name: Symbol,
-    /// crypto, admin, grant, …: see `kms::operations`.
-    pub operation_class: &'static str,
     /// `recipientAccountId`.
     pub account_id: Symbol,
-    /// `awsRegion`.
-    pub region: Symbol,
-    /// ARN of the key, empty if unknown.
-    pub key_arn: Symbol,
-    /// What the request named: alias, id or ARN; empty if nothing.
-    pub key_ref: Symbol,
-    /// ARN of `ReEncrypt`'s destination key, else empty.
-    pub destination_key_arn: Symbol,
-    /// Where `key_arn` was learned from.
-    pub key_evidence: KeyEvidence,
     /// The principal: a role rather than its session.
     pub principal_arn: Symbol,
-    /// Kind of principal.
-    pub principal_type: &'static str,
-    /// Account of the principal, empty if it has none.
-    pub principal_account_id: Symbol,
     /// Service that made the call for the principal; empty if the call was direct.
     pub via_service: Symbol,
     /// Normalised encryption context, empty if there was none.
     pub context_pattern: Symbol,
     /// `errorCode`, empty on success.
     pub error_code: Symbol,
+    /// `awsRegion`.
+    pub region: Symbol,
+    /// What the request named: alias, id or ARN; empty if nothing.
+    pub key_ref: Symbol,
+    /// ARN of `ReEncrypt`'s destination key, else empty.
+    pub destination_key_arn: Symbol,
+    /// Account of the principal, empty if it has none.
+    pub principal_account_id: Symbol,
+    /// Kind of principal.
+    pub principal_type: Symbol,
+    /// crypto, admin, grant, …: see `kms::operations`.
+    pub operation_class: Symbol,
+    /// Where `key_arn` was learned from.
+    pub key_evidence: KeyEvidence,
     /// Whose copy this is.
     pub side: Side,
-    /// First second of the hour.
-    pub hour: Seconds,
 }
 
 impl UsageKey {
     fn translated(&self, t: &Translation) -> Self {
         Self {
+            key_arn: t.of(self.key_arn),
             event_source: t.of(self.event_source),
             event_name: t.of(self.event_name),
             account_id: t.of(self.account_id),
-            region: t.of(self.region),
-            key_arn: t.of(self.key_arn),
-            key_ref: t.of(self.key_ref),
-            destination_key_arn: t.of(self.destination_key_arn),
             principal_arn: t.of(self.principal_arn),
-            principal_account_id: t.of(self.principal_account_id),
             via_service: t.of(self.via_service),
             context_pattern: t.of(self.context_pattern),
             error_code: t.of(self.error_code),
+            region: t.of(self.region),
+            key_ref: t.of(self.key_ref),
+            destination_key_arn: t.of(self.destination_key_arn),
+            principal_account_id: t.of(self.principal_account_id),
+            principal_type: t.of(self.principal_type),
+            operation_class: t.of(self.operation_class),
             ..*self
         }
     }
@@ -138,7 +176,7 @@ pub struct UsageCount {
     pub sample_event_id: TextId,
 }
 
-/// Usage rows of an object or a batch, with the strings they refer to.
+/// Requests of one object, counted by their dimensions, with the strings they refer to.
 #[derive(Debug, Default)]
 pub struct UsageCounts {
     /// The strings of all rows' dimensions.
@@ -150,63 +188,100 @@ pub struct UsageCounts {
 impl UsageCounts {
     /// Counts one request.
     pub fn count(&mut self, key: UsageKey, time: Seconds, event_id: &str) {
-        self.add(key, 1, (time, time), event_id);
-    }
-
-    /// Adds the rows of another set: counts of the same dimensions become one row.
-    pub fn merge(&mut self, other: &Self) {
-        let translation = self.strings.absorb(&other.strings);
-        for (key, count) in &other.rows {
-            let sample = other.sample(count);
-            self.add(key.translated(&translation), count.requests, (count.first, count.last), sample);
-        }
-    }
-
-    /// The `eventID` that speaks for a count of this set.
-    #[must_use]
-    pub fn sample(&self, count: &UsageCount) -> &str {
-        self.samples.get(count.sample_event_id)
-    }
-
-    fn add(&mut self, key: UsageKey, requests: i64, (first, last): (Seconds, Seconds), sample: &str) {
         let Self { samples, rows, .. } = self;
         match rows.entry(key) {
             Entry::Vacant(entry) => {
-                let sample_event_id = samples.push(sample);
-                entry.insert(UsageCount { requests, first, last, sample_event_id });
+                let sample_event_id = samples.push(event_id);
+                entry.insert(UsageCount { requests: 1, first: time, last: time, sample_event_id });
             }
             Entry::Occupied(mut entry) => {
                 let count = entry.get_mut();
-                count.requests += requests;
-                count.last = count.last.max(last);
-                if (first, sample) < (count.first, samples.get(count.sample_event_id)) {
-                    count.first = first;
-                    count.sample_event_id = samples.push(sample);
+                count.requests += 1;
+                count.last = count.last.max(time);
+                if (time, event_id) < (count.first, samples.get(count.sample_event_id)) {
+                    count.first = time;
+                    count.sample_event_id = samples.push(event_id);
                 }
             }
         }
-    }
-
-    /// The rows, in no order.
-    pub fn rows(&self) -> impl Iterator<Item = (&UsageKey, &UsageCount)> {
-        self.rows.iter()
-    }
-
-    /// How many rows there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// Whether nothing was counted.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     /// Bytes held, nearly.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.strings.bytes() + self.samples.bytes() + self.rows.len() * (size_of::<(UsageKey, UsageCount)>() + 8)
+    }
+}
+
+/// Rows of several objects, sorted; counts of the same dimensions are one row.
+#[derive(Debug)]
+pub struct UsageRows<'c> {
+    strings: Strings,
+    rows: Vec<CountedRow<'c>>,
+}
+
+/// A row of [`UsageRows`].
+#[derive(Debug, Clone, Copy)]
+pub struct CountedRow<'c> {
+    /// Dimensions.
+    pub key: UsageKey,
+    /// Requests, failures included.
+    pub requests: i64,
+    /// Earliest `eventTime`.
+    pub first: Seconds,
+    /// Latest `eventTime`.
+    pub last: Seconds,
+    /// `eventID` of the earliest request; the smallest of several.
+    pub sample_event_id: &'c str,
+}
+
+impl<'c> UsageRows<'c> {
+    /// Puts the counts of some objects together.
+    #[must_use]
+    pub fn of(objects: impl Iterator<Item = &'c UsageCounts> + Clone) -> Self {
+        // Symbols in the order of their texts: rows compare by numbers.
+        let (strings, translations) = Strings::sorted(objects.clone().map(|counts| &counts.strings));
+        let mut rows = Vec::with_capacity(objects.clone().map(|counts| counts.rows.len()).sum());
+        for (counts, translation) in objects.zip(&translations) {
+            rows.extend(counts.rows.iter().map(|(key, count)| CountedRow {
+                key: key.translated(translation),
+                requests: count.requests,
+                first: count.first,
+                last: count.last,
+                sample_event_id: counts.samples.get(count.sample_event_id),
+            }));
+        }
+        rows.sort_unstable_by(|a: &CountedRow<'_>, b| a.key.cmp(&b.key));
+        rows.dedup_by(|row, kept| {
+            let same = row.key == kept.key;
+            if same {
+                kept.add(row);
+            }
+            same
+        });
+        Self { strings, rows }
+    }
+
+    /// The strings of all rows' dimensions.
+    #[must_use]
+    pub fn strings(&self) -> &Strings {
+        &self.strings
+    }
+
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &[CountedRow<'c>] {
+        &self.rows
+    }
+}
+
+impl CountedRow<'_> {
+    /// Takes the requests of a row of the same dimensions.
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.last = self.last.max(other.last);
+        if (other.first, other.sample_event_id) < (self.first, self.sample_event_id) {
+            (self.first, self.sample_event_id) = (other.first, other.sample_event_id);
+        }
     }
 }

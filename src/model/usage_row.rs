@@ -54,12 +54,3 @@ impl UsageRow<'_> {
         self.error_code.is_empty()
     }
 }
-
-/// Rows that are made anew at each pass: a day may have millions, and its columns take little.
-pub trait UsageRows {
-    /// All rows, in no promised order.
-    fn each(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_>;
-
-    /// The rows of calls across accounts: those whose side is not local. They are few.
-    fn across_accounts(&self) -> Box<dyn Iterator<Item = UsageRow<'_>> + '_>;
-}

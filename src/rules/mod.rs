@@ -9,15 +9,17 @@ pub mod cross_account;
 pub mod default_key;
 pub mod draft;
 pub mod encryption_context;
+mod groups;
 pub mod index;
 pub mod page;
 pub mod phrase;
 pub mod settings;
+mod tally;
 
 use crate::kms::call::Call;
 use crate::model::history::History;
 use crate::model::severity::Severity;
-use crate::model::usage_row::UsageRows;
+use crate::model::usage_row::UsageRow;
 
 use self::draft::Draft;
 use self::settings::Settings;
@@ -51,8 +53,8 @@ pub enum Check {
         /// The look.
         check: fn(&Rule, &Call<'_>, &Settings) -> Option<Draft>,
     },
-    /// At each day of committed usage.
-    Usage(fn(&Day<'_>, &Settings) -> Vec<Draft>),
+    /// At each day of committed usage: makes what watches one day.
+    Usage(fn() -> Box<dyn Watch>),
 }
 
 /// The events of an event rule.
@@ -64,14 +66,25 @@ pub enum Events {
     Table(fn() -> Vec<(&'static str, &'static str)>),
 }
 
-/// One day of usage.
+/// A usage rule at work on one day. It is shown the day's rows one by one, each once and in no
+/// promised order, and keeps what it needs of them: a day may have millions.
+pub trait Watch {
+    /// Looks at a row; several rows may have the same dimensions.
+    fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>);
+
+    /// Judges the day when all its rows were seen.
+    fn judge(&self, day: &Day<'_>) -> Vec<Draft>;
+}
+
+/// A day that is watched.
 pub struct Day<'a> {
     /// Days since 1970.
     pub day: i64,
-    /// Its rows; several may hold the same dimensions.
-    pub rows: &'a dyn UsageRows,
-    /// What is known from all days up to and including this one, and from all key changes.
+    /// What is known from the days before it, from the rows of it that were shown already, and from
+    /// all key changes.
     pub history: &'a History,
+    /// The configuration.
+    pub settings: &'a Settings,
 }
 
 /// The rules of each family.

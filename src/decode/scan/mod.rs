@@ -115,19 +115,31 @@ impl Walk<'_> {
     /// Takes one block of 64 bytes; tells the offset of the bracket that ends the list, if it is here.
     #[inline]
     fn block(&mut self, base: usize, masks: &Masks) -> Option<usize> {
-        if masks.open | masks.close | masks.key | masks.kms | masks.backslash == 0 {
-            return None;
-        }
         let closes = masks.close.count_ones();
-        if self.depth > 1 + closes {
-            // Deep inside of a record all through: no member of it starts here, nothing ends here.
-            self.depth = self.depth + masks.open.count_ones() - closes;
-            if masks.kms | masks.backslash | masks.key != 0 {
-                self.record.look_for_mentions(self.padded, base, masks);
-            }
-            return None;
+        if self.depth <= closes {
+            // A record may end here, or stand between two.
+            return self.walk_bits(base, masks);
         }
-        self.walk_bits(base, masks)
+        let mut bits = masks.key | masks.kms | masks.backslash;
+        while bits != 0 {
+            let bit = bits & bits.wrapping_neg();
+            bits ^= bit;
+            let before = bit - 1;
+            let depth = self.depth + (masks.open & before).count_ones() - (masks.close & before).count_ones();
+            self.mark(base + bit.trailing_zeros() as usize, bit & masks.key != 0, depth);
+        }
+        self.depth = self.depth + masks.open.count_ones() - closes;
+        None
+    }
+
+    /// A byte that may start the name of a member or of a key, or an escape.
+    #[inline]
+    fn mark(&mut self, at: usize, starts_a_name: bool, depth: u32) {
+        if starts_a_name && depth == 1 {
+            self.record.member(self.padded, at);
+        } else {
+            self.record.mention(self.padded, at, depth);
+        }
     }
 
     fn walk_bits(&mut self, base: usize, masks: &Masks) -> Option<usize> {
@@ -156,10 +168,8 @@ impl Walk<'_> {
                         self.end_of_record(at + 1);
                     }
                 }
-            } else if bit & masks.key != 0 && self.depth == 1 {
-                self.record.member(self.padded, at);
-            } else if bit & (masks.kms | masks.backslash | masks.key) != 0 {
-                self.record.mention(self.padded, at, self.depth);
+            } else {
+                self.mark(at, bit & masks.key != 0, self.depth);
             }
         }
         None

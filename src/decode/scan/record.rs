@@ -1,7 +1,6 @@
 //! What the scan learns of one record on its way through.
 
 use super::super::interest::Interest;
-use super::masks::Masks;
 
 /// A record in the making: its start, and what was seen of its members so far.
 #[derive(Debug, Clone, Default)]
@@ -18,9 +17,9 @@ pub(super) struct Candidate {
 enum Member {
     #[default]
     Unseen,
-    /// Seen once, with a plain string value: its range, without the quotes.
-    Plain(usize, usize),
-    /// Seen twice, or with a value that needs a parser.
+    /// Seen once: where its value starts, or the space before it.
+    At(usize),
+    /// Seen twice.
     Doubtful,
 }
 
@@ -43,19 +42,7 @@ impl Candidate {
             // A value that reads like the name.
             return;
         };
-        *member = match (*member, plain_string(padded, colon + 1)) {
-            (Member::Unseen, Some((start, end))) => Member::Plain(start, end),
-            _ => Member::Doubtful,
-        };
-    }
-
-    /// All mentions in a block that lies below the record's own members.
-    pub(super) fn look_for_mentions(&mut self, padded: &[u8], base: usize, masks: &Masks) {
-        let mut bits = masks.kms | masks.backslash | masks.key;
-        while bits != 0 && !self.must_parse {
-            self.mention(padded, base + bits.trailing_zeros() as usize, 2);
-            bits &= bits - 1;
-        }
+        *member = if matches!(member, Member::Unseen) { Member::At(colon + 1) } else { Member::Doubtful };
     }
 
     /// A colon that may start `:kms:`, a backslash, or a deeper string that may be `eventSource`: a
@@ -72,26 +59,24 @@ impl Candidate {
 
     /// Whether the record has to be parsed.
     pub(super) fn may_matter(&self, padded: &[u8], interest: &Interest) -> bool {
-        let Member::Plain(start, end) = self.source else { return true };
         if self.must_parse {
             return true;
         }
-        match (interest.of(&padded[start..end]), self.name) {
-            (None, _) => false,
-            (Some(wanted), Member::Plain(start, end)) => wanted.contains(&padded[start..end]),
-            (Some(_), _) => true,
-        }
+        let Some(source) = self.source.plain(padded) else { return true };
+        interest.of(source).is_some_and(|wanted| self.name.plain(padded).is_none_or(|name| wanted.contains(name)))
+    }
+}
+
+impl Member {
+    /// The value, if it is a string without escapes and stands there once.
+    fn plain(self, padded: &[u8]) -> Option<&[u8]> {
+        let Self::At(at) = self else { return None };
+        let start = skip_space(padded, at).filter(|at| padded[*at] == b'"')? + 1;
+        let len = memchr::memchr2(b'"', b'\\', &padded[start..])?;
+        (padded[start + len] == b'"').then(|| &padded[start..start + len])
     }
 }
 
 fn skip_space(padded: &[u8], from: usize) -> Option<usize> {
     padded[from..].iter().position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')).map(|n| from + n)
-}
-
-/// The range of a string value without escapes that starts behind `from`.
-fn plain_string(padded: &[u8], from: usize) -> Option<(usize, usize)> {
-    let quote = skip_space(padded, from).filter(|at| padded[*at] == b'"')?;
-    let start = quote + 1;
-    let len = padded[start..].iter().position(|b| matches!(b, b'"' | b'\\'))?;
-    (padded[start + len] == b'"').then_some((start, start + len))
 }

@@ -3,40 +3,27 @@
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::model::places::Places;
+
 /// Texts and their numbers.
-///
-/// A text that lies where one lay before is that one: all of them are borrowed for as long as the
-/// dictionary lives. So a row whose text stands in an arena costs a look at two numbers, whatever the
-/// text's length; only a text in a new place is compared by content.
 #[derive(Debug, Default)]
 pub(super) struct Dictionary<'r> {
     texts: Vec<&'r str>,
-    by_place: HashMap<Place, u32, FxBuildHasher>,
+    places: Places<'r, u32>,
     by_text: HashMap<&'r str, u32, FxBuildHasher>,
-    /// Rows are sorted: often the next text is the last one again.
-    last: Option<(Place, u32)>,
 }
-
-/// Address and length.
-type Place = (usize, usize);
 
 impl<'r> Dictionary<'r> {
     /// The number of a text.
     pub(super) fn number(&mut self, text: &'r str) -> u32 {
-        let place = (text.as_ptr().addr(), text.len());
-        if let Some((_, number)) = self.last.filter(|(last, _)| *last == place) {
-            return number;
-        }
-        let Self { texts, by_place, by_text, .. } = self;
-        let number = *by_place.entry(place).or_insert_with(|| {
+        let Self { texts, places, by_text } = self;
+        places.of(text, |text| {
             *by_text.entry(text).or_insert_with(|| {
                 texts.push(text);
                 // There are no more texts than rows in a group.
                 u32::try_from(texts.len() - 1).unwrap_or(u32::MAX)
             })
-        });
-        self.last = Some((place, number));
-        number
+        })
     }
 
     /// The texts by their numbers.

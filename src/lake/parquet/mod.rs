@@ -71,9 +71,16 @@ fn properties<T: Table>() -> Result<WriterProperties> {
         // A column of a row group is one page, or nearly: an index of pages would say nothing.
         .set_offset_index_disabled(true)
         .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned());
-    let plain = T::COLUMNS.iter().filter(|column| column.kind == Type::Id);
-    Ok(plain
-        .fold(builder, |builder, column| builder.set_column_dictionary_enabled(ColumnPath::from(column.name), false))
+    let columns = T::COLUMNS.iter().map(|column| (ColumnPath::from(column.name), column.kind));
+    Ok(columns
+        .fold(builder, |builder, (column, kind)| match kind {
+            Type::Id => builder.set_column_dictionary_enabled(column, false),
+            // Packed by their dictionary already: setting zstd up for them costs more than it saves.
+            Type::Integer | Type::Boolean | Type::Timestamp => {
+                builder.set_column_compression(column, Compression::UNCOMPRESSED)
+            }
+            _ => builder,
+        })
         .build())
 }
 

@@ -140,7 +140,8 @@ fn signed(size: usize) -> i64 {
 
 /// Least and greatest text, and how many rows have none.
 fn statistics(texts: &[&str], nulls: u64) -> Statistics {
-    let bound = |text: Option<&&str>| text.filter(|text| text.len() <= LONGEST_STATISTIC).map(|text| ByteArray::from(*text));
+    let bound =
+        |text: Option<&&str>| text.filter(|text| text.len() <= LONGEST_STATISTIC).map(|text| ByteArray::from(*text));
     // As bytes: so Parquet orders text, and so Rust does.
     let (least, greatest) = (bound(texts.iter().min()), bound(texts.iter().max()));
     Statistics::ByteArray(ValueStatistics::new(least, greatest, None, Some(nulls), false))

@@ -24,7 +24,7 @@ impl Table for KeyUses {
         event_source: Text = u.event_source, "kms.amazonaws.com, or the service whose call names the key.";
         operation_class: Text = u.operation_class, "As in usage.";
         context_pattern: Text = u.context_pattern, "As in usage.";
-        relation: Text = u.relation, "same (one account), internal (two own accounts), inbound, outbound, foreign (neither is own) or unknown.";
+        relation: Text = u.relation.as_str(), "same (one account), internal (two own accounts), inbound, outbound, foreign (neither is own) or unknown.";
         first_time: Timestamp = Some(u.first_time), "First request.";
         last_time: Timestamp = Some(u.last_time), "Last request.";
         requests: Integer = Some(u.requests), "Requests, failures included.";

@@ -1,29 +1,40 @@
 //! Own principals that use foreign keys, other than to encrypt (DOMAIN A.8, XA-OUTBOUND): once a pair.
 
-use std::collections::BTreeMap;
-
-use super::{Tally, outbound};
+use super::foreign_owner;
 use crate::kms::operations::is_encrypt_side;
 use crate::model::severity::Severity;
-use crate::rules::Day;
+use crate::model::usage_row::UsageRow;
 use crate::rules::draft::Draft;
+use crate::rules::groups::Groups;
 use crate::rules::phrase::{counted, named_key, principal};
-use crate::rules::settings::Settings;
+use crate::rules::tally::Tally;
+use crate::rules::{Day, Watch};
 
-pub(super) fn check(day: &Day<'_>, settings: &Settings) -> Vec<Draft> {
-    let mut groups: BTreeMap<(&str, &str, &str), Tally<'_>> = BTreeMap::new();
-    for (row, owner) in outbound(day, settings).filter(|(row, _)| row.succeeded() && !is_encrypt_side(row.event_name)) {
-        if day.history.is_first_day(row.key_arn, row.principal_arn, day.day) {
-            groups.entry((row.principal_arn, row.key_arn, owner)).or_default().add(row);
+pub(super) fn watch() -> Box<dyn Watch> {
+    Box::<Outbound>::default()
+}
+
+/// By principal, key and key owner.
+#[derive(Default)]
+struct Outbound(Groups<3, Tally>);
+
+impl Watch for Outbound {
+    fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
+        let Some(owner) = foreign_owner(row, day) else { return };
+        if row.succeeded() && !is_encrypt_side(row.event_name) {
+            self.0.of([row.principal_arn, row.key_arn, owner]).add(row);
         }
     }
-    groups
-        .into_iter()
-        .filter_map(|((who, key, owner), tally)| {
-            let requests = counted(tally.requests, "request");
-            let (name, actor) = (named_key(key, day.history.alias(key)), principal(who));
-            let message = format!("{actor} used {name} of foreign account {owner} for the first time: {requests}");
-            Some(tally.draft(Severity::Low, message)?.with("owner_account", owner).about(&[who, key]))
-        })
-        .collect()
+
+    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+        let first = self.0.iter().filter(|([who, key, _], _)| day.history.is_first_day(key, who, day.day));
+        first.filter_map(|([who, key, owner], tally)| verdict(who, key, owner, tally, day)).collect()
+    }
+}
+
+fn verdict(who: &str, key: &str, owner: &str, tally: &Tally, day: &Day<'_>) -> Option<Draft> {
+    let requests = counted(tally.requests, "request");
+    let (name, actor) = (named_key(key, day.history.alias(key)), principal(who));
+    let message = format!("{actor} used {name} of foreign account {owner} for the first time: {requests}");
+    Some(tally.draft(Severity::Low, message)?.with("owner_account", owner).about(&[who, key]))
 }

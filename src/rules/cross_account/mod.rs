@@ -8,11 +8,7 @@ mod cross_account_inbound;
 mod cross_account_outbound;
 mod foreign_key_encryption;
 mod reencrypt_to_foreign_key;
-mod tally;
 
-pub(super) use tally::Tally;
-
-use super::settings::Settings;
 use super::{Check, Day, Rule};
 use crate::model::arn::owner_account;
 use crate::model::event::Event;
@@ -28,7 +24,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Low,
         mitre: &["T1526"],
         page: include_str!("cross_account_denied.md"),
-        check: Check::Usage(cross_account_denied::check),
+        check: Check::Usage(cross_account_denied::watch),
     },
     Rule {
         id: "cross-account-inbound",
@@ -37,7 +33,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Medium,
         mitre: &["T1530"],
         page: include_str!("cross_account_inbound.md"),
-        check: Check::Usage(cross_account_inbound::check),
+        check: Check::Usage(cross_account_inbound::watch),
     },
     Rule {
         id: "cross-account-outbound",
@@ -46,7 +42,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Low,
         mitre: &[],
         page: include_str!("cross_account_outbound.md"),
-        check: Check::Usage(cross_account_outbound::check),
+        check: Check::Usage(cross_account_outbound::watch),
     },
     Rule {
         id: "foreign-key-encryption",
@@ -55,7 +51,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::High,
         mitre: &["T1486"],
         page: include_str!("foreign_key_encryption.md"),
-        check: Check::Usage(foreign_key_encryption::check),
+        check: Check::Usage(foreign_key_encryption::watch),
     },
     Rule {
         id: "reencrypt-to-foreign-key",
@@ -64,7 +60,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::High,
         mitre: &["T1537", "T1486"],
         page: include_str!("reencrypt_to_foreign_key.md"),
-        check: Check::Usage(reencrypt_to_foreign_key::check),
+        check: Check::Usage(reencrypt_to_foreign_key::watch),
     },
 ];
 
@@ -74,14 +70,15 @@ fn is_own(account: &str, day: &Day<'_>) -> bool {
 }
 
 /// Whether nobody has vouched for the account.
-fn is_foreign(account: &str, day: &Day<'_>, settings: &Settings) -> bool {
-    !account.is_empty() && !is_own(account, day) && !settings.accounts.names(account)
+fn is_foreign(account: &str, day: &Day<'_>) -> bool {
+    !account.is_empty() && !is_own(account, day) && !day.settings.accounts.names(account)
 }
 
-/// The caller's copies of requests to KMS on keys of foreign accounts, with the owner.
-fn outbound<'a>(day: &'a Day<'a>, settings: &'a Settings) -> impl Iterator<Item = (UsageRow<'a>, &'a str)> {
-    day.rows.across_accounts().filter(|row| row.event_source == Event::KMS && row.side == "caller").filter_map(|row| {
-        let owner = owner_account(row.key_arn).or_else(|| owner_account(row.key_ref))?;
-        (is_own(row.principal_account_id, day) && is_foreign(owner, day, settings)).then_some((row, owner))
-    })
+/// The owner of the foreign key, if a row is the caller's copy of a request to KMS on one.
+fn foreign_owner<'r>(row: &UsageRow<'r>, day: &Day<'_>) -> Option<&'r str> {
+    if row.side != "caller" || row.event_source != Event::KMS {
+        return None;
+    }
+    let owner = owner_account(row.key_arn).or_else(|| owner_account(row.key_ref))?;
+    (is_own(row.principal_account_id, day) && is_foreign(owner, day)).then_some(owner)
 }

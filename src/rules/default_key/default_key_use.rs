@@ -1,48 +1,65 @@
 //! KMS requests on a key that an alias proved to be AWS-managed (DOMAIN C.1, DK-USE): one finding
 //! an account, Region, alias and day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::kms::key_reference::alias_of;
 use crate::model::arn::is_aws_managed_alias;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
-use crate::rules::Day;
-use crate::rules::cross_account::Tally;
 use crate::rules::draft::Draft;
+use crate::rules::groups::Groups;
 use crate::rules::phrase::counted;
-use crate::rules::settings::Settings;
+use crate::rules::tally::Tally;
+use crate::rules::{Day, Watch};
 
-pub(super) fn check(day: &Day<'_>, _: &Settings) -> Vec<Draft> {
-    let mut groups: BTreeMap<(&str, &str, String), (Tally<'_>, BTreeSet<&str>)> = BTreeMap::new();
-    for row in day.rows.each().filter(|row| is_use(row)) {
-        let Some(alias) = default_alias(&row, day) else { continue };
-        let (tally, principals) = groups.entry((row.account_id, row.region, alias)).or_default();
-        tally.add(row);
-        principals.insert(row.principal_arn);
+pub(super) fn watch() -> Box<dyn Watch> {
+    Box::<Used>::default()
+}
+
+/// By account, Region and alias.
+#[derive(Default)]
+struct Used(Groups<3, Use>);
+
+#[derive(Default)]
+struct Use {
+    tally: Tally,
+    principals: BTreeSet<String>,
+}
+
+impl Watch for Used {
+    fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
+        if !is_use(row) {
+            return;
+        }
+        let Some(alias) = default_alias(row, day) else { return };
+        let used = self.0.of([row.account_id, row.region, alias]);
+        used.tally.add(row);
+        if !used.principals.contains(row.principal_arn) {
+            used.principals.insert(row.principal_arn.to_owned());
+        }
     }
-    groups
-        .into_iter()
-        .filter_map(|((account, region, alias), (tally, principals))| {
-            let requests = counted(tally.requests, "request");
-            let by = counted(i64::try_from(principals.len()).unwrap_or(i64::MAX), "principal");
-            let message = format!("default key {alias} of account {account} in {region}: {requests} by {by}");
-            let mut draft = tally.draft(Severity::Low, message)?;
-            draft.subject.key_alias.clone_from(&alias);
-            "aws".clone_into(&mut draft.subject.key_manager);
-            if principals.len() > 1 {
-                draft.subject.principal_arn.clear();
-                draft.subject.principal_type.clear();
-            }
-            Some(draft.with("kind", "DK-USE").with("principals", principals.len()).about(&[
-                account,
-                region,
-                &alias,
-                &day.day.to_string(),
-            ]))
-        })
-        .collect()
+
+    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+        self.0.iter().filter_map(|(place, used)| verdict(place, used, day)).collect()
+    }
+}
+
+fn verdict([account, region, alias]: [&str; 3], used: &Use, day: &Day<'_>) -> Option<Draft> {
+    let Use { tally, principals } = used;
+    let requests = counted(tally.requests, "request");
+    let by = counted(i64::try_from(principals.len()).unwrap_or(i64::MAX), "principal");
+    let message = format!("default key {alias} of account {account} in {region}: {requests} by {by}");
+    let mut draft = tally.draft(Severity::Low, message)?;
+    alias.clone_into(&mut draft.subject.key_alias);
+    "aws".clone_into(&mut draft.subject.key_manager);
+    if principals.len() > 1 {
+        draft.subject.principal_arn.clear();
+        draft.subject.principal_type.clear();
+    }
+    let draft = draft.with("kind", "DK-USE").with("principals", principals.len());
+    Some(draft.about(&[account, region, alias, &day.day.to_string()]))
 }
 
 /// Requests that used key material, or handed its use on; reading metadata is no use.
@@ -52,10 +69,7 @@ fn is_use(row: &UsageRow<'_>) -> bool {
         && (row.operation_class == "crypto" || row.event_name == "CreateGrant")
 }
 
-fn default_alias(row: &UsageRow<'_>, day: &Day<'_>) -> Option<String> {
+fn default_alias<'r>(row: &UsageRow<'r>, day: &Day<'r>) -> Option<&'r str> {
     let named = if row.key_ref.contains("alias/aws/") { alias_of(row.key_ref) } else { None };
-    named
-        .filter(|alias| is_aws_managed_alias(alias))
-        .or_else(|| day.history.aws_managed_alias(row.key_arn))
-        .map(str::to_owned)
+    named.filter(|alias| is_aws_managed_alias(alias)).or_else(|| day.history.aws_managed_alias(row.key_arn))
 }

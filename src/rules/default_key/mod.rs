@@ -27,6 +27,6 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Low,
         mitre: &[],
         page: include_str!("default_key_use.md"),
-        check: Check::Usage(default_key_use::check),
+        check: Check::Usage(default_key_use::watch),
     },
 ];

@@ -2,45 +2,45 @@
 
 use serde_json::Map;
 
+use super::draft::Draft;
 use crate::kms::failure::Ending;
 use crate::model::finding::{Outcome, Subject};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
-use crate::rules::draft::Draft;
 
 /// Rows of one group: how many requests, from when to when, and the row that speaks for them.
 #[derive(Debug, Default)]
-pub(in crate::rules) struct Tally<'a> {
-    pub(in crate::rules) requests: i64,
+pub(super) struct Tally {
+    pub(super) requests: i64,
     last: Seconds,
-    earliest: Option<UsageRow<'a>>,
+    /// The earliest row: its first second, and what the finding's columns take from it.
+    earliest: Option<(Seconds, Subject)>,
 }
 
-impl<'a> Tally<'a> {
+impl Tally {
     /// Counts a row. Which row speaks for the group does not depend on their order.
-    #[expect(clippy::large_types_passed_by_value, reason = "the row is kept")]
-    pub(in crate::rules) fn add(&mut self, row: UsageRow<'a>) {
+    pub(super) fn add(&mut self, row: &UsageRow<'_>) {
         self.requests += row.requests;
         self.last = self.last.max(row.last);
-        let rank = |row: &UsageRow<'a>| (row.first, row.sample_event_id);
-        if self.earliest.is_none_or(|earliest| rank(&row) < rank(&earliest)) {
-            self.earliest = Some(row);
+        let known = self.earliest.as_ref().map(|(first, subject)| (*first, subject.event_id.as_str()));
+        if known.is_none_or(|known| (row.first, row.sample_event_id) < known) {
+            self.earliest = Some((row.first, subject(row)));
         }
     }
 
     /// A verdict on the group; none on an empty one.
-    pub(in crate::rules) fn draft(&self, severity: Severity, message: String) -> Option<Draft> {
-        let row = self.earliest?;
-        let succeeded = Ending::of(Some(row.error_code)) == Ending::Succeeded;
+    pub(super) fn draft(&self, severity: Severity, message: String) -> Option<Draft> {
+        let (first, subject) = self.earliest.clone()?;
+        let succeeded = Ending::of(Some(&subject.error_code)) == Ending::Succeeded;
         Some(Draft {
             severity,
             outcome: if succeeded { Outcome::Success } else { Outcome::Attempt },
             message,
             evidence: Map::new(),
             about: String::new(),
-            subject: subject(&row),
-            span: (row.first, self.last, self.requests),
+            subject,
+            span: (first, self.last, self.requests),
         })
     }
 }
