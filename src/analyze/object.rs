@@ -17,6 +17,7 @@ use crate::model::event::Event;
 use crate::model::finding::Finding;
 use crate::model::object::{ObjectRef, ObjectStatus};
 use crate::model::r#yield::{Reject, SeenEvent, Yield};
+use crate::rules::index::findings;
 
 /// Records selected before they are parsed: bounds the list of them, whatever the file.
 const CHUNK: usize = 4_096;
@@ -167,21 +168,22 @@ impl<'a> Analysis<'a> {
             self.drawn.records.other_kind += 1;
             return;
         }
+        let rules = self.plan.index.rules(event);
         if event.is_kms() {
             if self.is_new(event) {
                 let call = Call::of_kms(event);
-                let findings = self.plan.index.findings(&call, &self.plan.settings, &self.source);
+                let findings = findings(rules, &call, &self.plan.settings, &self.source);
                 self.analysed(&call, findings, pattern);
                 self.drawn.key_changes.extend(key_changes::of(&call, &self.source));
                 self.facts.learn(&call, &self.source);
             }
             return;
         }
-        let looked_at = self.plan.index.looks_at(event);
-        let keys = KeyReference::of_service(event, if looked_at { Naming::ArnsAndAliases } else { Naming::Arns });
+        let naming = if rules.is_empty() { Naming::Arns } else { Naming::ArnsAndAliases };
+        let keys = KeyReference::of_service(event, naming);
         let names_a_key = keys.is_some();
         let call = Call::of_service(event, keys.unwrap_or(KeyReference::nothing()));
-        let findings = self.plan.index.findings(&call, &self.plan.settings, &self.source);
+        let findings = findings(rules, &call, &self.plan.settings, &self.source);
         if !names_a_key && findings.is_empty() {
             self.drawn.records.not_relevant += 1;
         } else if self.is_new(event) {

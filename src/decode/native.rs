@@ -79,13 +79,13 @@ pub(super) fn ways() -> Vec<Classify> {
     let mut ways: Vec<Classify> = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
-        let clmul = is_x86_feature_detected!("pclmulqdq");
-        if clmul && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
-            // SAFETY: the processor has all three features, asked one line above.
+        let common = is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt");
+        if common && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            // SAFETY: the processor has all four features, asked above.
             ways.push(|batch, carry, out| unsafe { masks::avx512::classify(batch, carry, out) });
         }
-        if clmul && is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor has both features, asked one line above.
+        if common && is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has all three features, asked above.
             ways.push(|batch, carry, out| unsafe { masks::avx2::classify(batch, carry, out) });
         }
     }

@@ -70,9 +70,14 @@ impl Uses {
     #[must_use]
     pub fn rows(&self) -> Vec<KeyUse<'_>> {
         let ranks = self.strings.ranks();
-        let mut sorted: Vec<_> = self.rows.iter().collect();
-        sorted.sort_unstable_by_key(|(key, _)| (key.texts.map(|symbol| ranks.of(symbol)), key.relation.as_str()));
-        sorted.into_iter().map(|(key, count)| self.row(key, count)).collect()
+        // Ranks once a row, not twice a comparison.
+        let ranked = |(key, count)| {
+            let key: &Key = key;
+            (key.texts.map(|symbol| ranks.of(symbol)), key.relation.as_str(), key, count)
+        };
+        let mut sorted: Vec<_> = self.rows.iter().map(ranked).collect();
+        sorted.sort_unstable_by_key(|(texts, relation, ..)| (*texts, *relation));
+        sorted.into_iter().map(|(_, _, key, count)| self.row(key, count)).collect()
     }
 
     fn row(&self, key: &Key, count: &Count) -> KeyUse<'_> {

@@ -39,6 +39,12 @@ impl ContextName {
         self.accepted_via.contains(&"direct")
     }
 
+    /// The service that the name claims to speak for.
+    #[must_use]
+    pub fn claimed_service(&self) -> Option<&'static str> {
+        (!self.is_client_side()).then_some(self.service)
+    }
+
     /// Whether the name belongs to a client library rather than to a service.
     #[must_use]
     pub fn is_client_side(&self) -> bool {
@@ -67,12 +73,6 @@ static LOOKUP: LazyLock<Lookup> = LazyLock::new(|| Lookup {
     whole: NAMES.iter().map(|known| (known.name, known)).collect(),
     prefixes: NAMES.iter().filter_map(|known| Some((known.name.strip_suffix('*')?, known))).collect(),
 });
-
-/// The service that a name claims to speak for.
-#[must_use]
-pub fn claimed_service(name: &str) -> Option<&'static str> {
-    known(name).filter(|known| !known.is_client_side()).map(|known| known.service)
-}
 
 /// A name without the prefix that `EventBridge` is documented to add.
 #[must_use]
@@ -161,9 +161,10 @@ mod tests {
     #[test]
     fn names_are_sorted_and_found() {
         assert!(NAMES.is_sorted_by_key(|known| known.name));
-        assert_eq!(claimed_service("SecretARN"), Some("secretsmanager"));
-        assert_eq!(claimed_service("secretarn"), None);
-        assert_eq!(claimed_service("aws-crypto-public-key"), None);
+        let claimed = |name| known(name).and_then(ContextName::claimed_service);
+        assert_eq!(claimed("SecretARN"), Some("secretsmanager"));
+        assert_eq!(claimed("secretarn"), None);
+        assert_eq!(claimed("aws-crypto-public-key"), None);
         assert!(known("aws-crypto-ec:anything").is_some_and(ContextName::is_client_side));
         assert!(known("kms:EncryptionContext:aws:events:event-bus:arn").is_some());
     }

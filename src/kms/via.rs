@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::context::Contexts;
-use super::context_names::claimed_service;
 use crate::model::event::Event;
 
 /// The service between a principal and KMS.
@@ -70,7 +69,7 @@ impl<'a> Via<'a> {
             Label::Unknown => Self::direct(false),
             Label::Service(label) => {
                 let ebs = matches!(&*label, "ec2" | "ec2-frontend-api")
-                    && (event.name == "CreateGrant" || contexts.pairs().any(|(name, _)| name == "aws:ebs:id"));
+                    && (event.name == "CreateGrant" || contexts.pairs().iter().any(|pair| pair.name == "aws:ebs:id"));
                 let service = if ebs { Cow::Borrowed("ebs") } else { label };
                 Self { service: Some(service), confidence: Confidence::Exact, console: false }
             }
@@ -95,7 +94,7 @@ impl<'a> Via<'a> {
     }
 
     fn inferred(contexts: &Contexts<'a>) -> Option<Self> {
-        let service = contexts.pairs().find_map(|(name, _)| claimed_service(name))?;
+        let service = contexts.pairs().iter().find_map(|pair| pair.known?.claimed_service())?;
         Some(Self { service: Some(Cow::Borrowed(service)), confidence: Confidence::Inferred, console: false })
     }
 }

@@ -34,8 +34,7 @@ impl Seconds {
     /// `YYYY-MM-DDTHH:MM:SSZ`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        DateTime::from_timestamp(self.0, 0)
-            .map_or_else(String::new, |t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        DateTime::from_timestamp(self.0, 0).map_or_else(String::new, |t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SSZ` by position, anything else of RFC 3339 by chrono.

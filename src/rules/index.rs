@@ -12,7 +12,8 @@ use crate::model::finding::Finding;
 /// Which event rules look at which event; built once.
 #[derive(Debug)]
 pub struct Index {
-    by_event: FxHashMap<(&'static str, &'static str), Vec<&'static Rule>>,
+    /// By `eventSource`, then by `eventName`.
+    by_event: FxHashMap<&'static str, FxHashMap<&'static str, Vec<&'static Rule>>>,
 }
 
 impl Default for Index {
@@ -25,10 +26,10 @@ impl Index {
     /// Indexes some rules.
     #[must_use]
     pub fn of(rules: impl Iterator<Item = &'static Rule>) -> Self {
-        let mut by_event: FxHashMap<_, Vec<_>> = FxHashMap::default();
+        let mut by_event: FxHashMap<_, FxHashMap<_, Vec<_>>> = FxHashMap::default();
         for rule in rules {
-            for event in events(rule) {
-                by_event.entry(event).or_default().push(rule);
+            for (source, name) in events(rule) {
+                by_event.entry(source).or_default().entry(name).or_default().push(rule);
             }
         }
         Self { by_event }
@@ -36,24 +37,20 @@ impl Index {
 
     /// Every (`eventSource`, `eventName`) that some rule looks at.
     pub fn events(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.by_event.keys().copied()
+        self.by_event.iter().flat_map(|(source, names)| names.keys().map(|name| (*source, *name)))
     }
 
-    /// Whether some rule looks at the event.
+    /// The rules that look at the event.
     #[must_use]
-    pub fn looks_at(&self, event: &Event<'_>) -> bool {
-        self.by_event.contains_key(&(event.source, event.name))
+    pub fn rules(&self, event: &Event<'_>) -> &[&'static Rule] {
+        self.by_event.get(event.source).and_then(|names| names.get(event.name)).map_or(&[], Vec::as_slice)
     }
+}
 
-    /// What the rules say of a call.
-    pub fn findings(&self, call: &Call<'_>, settings: &Settings, source_object: &str) -> Vec<Finding> {
-        let rules = self.by_event.get(&(call.event.source, call.event.name));
-        rules
-            .into_iter()
-            .flatten()
-            .filter_map(|rule| check(rule, call, settings)?.finish(rule, settings, source_object))
-            .collect()
-    }
+/// What some rules say of a call.
+#[must_use]
+pub fn findings(rules: &[&'static Rule], call: &Call<'_>, settings: &Settings, source_object: &str) -> Vec<Finding> {
+    rules.iter().filter_map(|rule| check(rule, call, settings)?.finish(rule, settings, source_object)).collect()
 }
 
 fn check(rule: &'static Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {

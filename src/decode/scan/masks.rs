@@ -21,6 +21,11 @@ pub struct Masks {
     pub kms: u64,
     /// Backslashes.
     pub backslash: u64,
+    /// How many bits `open` has. Counted here: where masks are made, the processor's instruction for
+    /// it is known to be there.
+    pub opens: u32,
+    /// How many bits `close` has.
+    pub closes: u32,
 }
 
 /// What one block must know of the one before.
@@ -44,16 +49,35 @@ struct Raw {
 }
 
 impl Raw {
-    /// Settles strings and escapes. `prefix_xor` is passed in: hardware has an instruction for it.
+    /// Settles strings and escapes of a batch. `prefix_xor` is passed in: hardware has an instruction
+    /// for it.
     #[inline]
-    fn settle(self, carry: &mut Carry, prefix_xor: impl Fn(u64) -> u64) -> Masks {
-        let quote = self.quote & !escaped(self.backslash, &mut carry.escaped);
+    fn settle_all(raws: &[Self; 4], carry: &mut Carry, out: &mut [Masks; 4], prefix_xor: impl Fn(u64) -> u64) {
+        // Most batches have no backslash.
+        if raws.iter().fold(carry.escaped, |any, raw| any | raw.backslash) == 0 {
+            for (raw, masks) in raws.iter().zip(out) {
+                *masks = raw.settle(raw.quote, carry, &prefix_xor);
+            }
+        } else {
+            for (raw, masks) in raws.iter().zip(out) {
+                let quote = raw.quote & !escaped(raw.backslash, &mut carry.escaped);
+                *masks = raw.settle(quote, carry, &prefix_xor);
+            }
+        }
+    }
+
+    /// Settles strings; `quote` has those that no backslash escapes.
+    #[inline]
+    fn settle(self, quote: u64, carry: &mut Carry, prefix_xor: impl Fn(u64) -> u64) -> Masks {
         // From an opening quote up to the byte before the closing one.
         let in_string = prefix_xor(quote) ^ carry.in_string;
         carry.in_string = (in_string.cast_signed() >> 63).cast_unsigned();
+        let (open, close) = (self.open & !in_string, self.close & !in_string);
         Masks {
-            open: self.open & !in_string,
-            close: self.close & !in_string,
+            open,
+            close,
+            opens: open.count_ones(),
+            closes: close.count_ones(),
             key: self.key & quote & in_string,
             kms: self.kms,
             backslash: self.backslash,
@@ -80,10 +104,8 @@ pub mod portable {
 
     /// See [`Masks`].
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
-        for (block, masks) in out.iter_mut().enumerate() {
-            let bytes = &batch[block * 64..block * 64 + 72];
-            *masks = raw(bytes).settle(carry, prefix_xor);
-        }
+        let raws = std::array::from_fn(|block| raw(&batch[block * 64..block * 64 + 72]));
+        Raw::settle_all(&raws, carry, out, prefix_xor);
     }
 
     fn raw(bytes: &[u8]) -> Raw {
@@ -126,15 +148,13 @@ pub mod avx512 {
     ///
     /// # Safety
     /// The processor must have the features.
-    #[target_feature(enable = "avx512f,avx512bw,pclmulqdq")]
+    #[target_feature(enable = "avx512f,avx512bw,pclmulqdq,popcnt")]
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
-        let mut raw = [Raw::default(); 4];
-        for (block, raw) in raw.iter_mut().enumerate() {
+        let mut raws = [Raw::default(); 4];
+        for (block, raw) in raws.iter_mut().enumerate() {
             *raw = read(batch, block * 64);
         }
-        for (raw, masks) in raw.iter().zip(out) {
-            *masks = raw.settle(carry, |bits| super::avx2::prefix_xor(bits));
-        }
+        Raw::settle_all(&raws, carry, out, |bits| super::avx2::prefix_xor(bits));
     }
 
     #[inline]
@@ -198,15 +218,13 @@ pub mod avx2 {
     ///
     /// # Safety
     /// The processor must have the features.
-    #[target_feature(enable = "avx2,pclmulqdq")]
+    #[target_feature(enable = "avx2,pclmulqdq,popcnt")]
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
-        let mut raw = [Raw::default(); 4];
-        for (block, raw) in raw.iter_mut().enumerate() {
+        let mut raws = [Raw::default(); 4];
+        for (block, raw) in raws.iter_mut().enumerate() {
             *raw = both_halves(batch, block * 64);
         }
-        for (raw, masks) in raw.iter().zip(out) {
-            *masks = raw.settle(carry, |bits| prefix_xor(bits));
-        }
+        Raw::settle_all(&raws, carry, out, |bits| prefix_xor(bits));
     }
 
     #[target_feature(enable = "avx2,pclmulqdq")]

@@ -115,8 +115,7 @@ impl Walk<'_> {
     /// Takes one block of 64 bytes; tells the offset of the bracket that ends the list, if it is here.
     #[inline]
     fn block(&mut self, base: usize, masks: &Masks) -> Option<usize> {
-        let closes = masks.close.count_ones();
-        if self.depth <= closes {
+        if self.depth <= masks.closes {
             // A record may end here, or stand between two.
             return self.walk_bits(base, masks);
         }
@@ -128,7 +127,7 @@ impl Walk<'_> {
             let depth = self.depth + (masks.open & before).count_ones() - (masks.close & before).count_ones();
             self.mark(base + bit.trailing_zeros() as usize, bit & masks.key != 0, depth);
         }
-        self.depth = self.depth + masks.open.count_ones() - closes;
+        self.depth = self.depth + masks.opens - masks.closes;
         None
     }
 

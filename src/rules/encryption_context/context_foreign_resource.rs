@@ -2,7 +2,8 @@
 
 use super::day;
 use crate::kms::call::Call;
-use crate::kms::context_names::{self, AccountIn, ContextName, plain};
+use crate::kms::context::Pair;
+use crate::kms::context_names::{AccountIn, ContextName, plain};
 use crate::kms::failure::Ending;
 use crate::model::arn::{Arn, is_account_id};
 use crate::model::severity::Severity;
@@ -17,10 +18,10 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let (severity, name, value, what) = call
         .contexts
         .pairs()
-        .filter_map(|(name, value)| {
-            let known = context_names::known(name)?;
-            let (severity, what) = foreign(known, value, call, settings)?;
-            Some((severity, plain(name), value, what))
+        .iter()
+        .filter_map(|Pair { name, value, known }| {
+            let (severity, what) = foreign((*known)?, value, call, settings)?;
+            Some((severity, plain(name), *value, what))
         })
         .max_by_key(|(severity, ..)| *severity)?;
     let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);

@@ -2,7 +2,8 @@
 //! value itself is never shown.
 
 use crate::kms::call::Call;
-use crate::kms::context_names::{self, ContextName, plain};
+use crate::kms::context::Pair;
+use crate::kms::context_names::{ContextName, plain};
 use crate::kms::sensitive;
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
@@ -12,9 +13,10 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let (detector, name, length) = call
         .contexts
         .pairs()
-        .filter(|(name, _)| context_names::known(name).is_none_or(ContextName::is_client_side))
-        .filter(|(name, _)| plain(name) != "aws-crypto-public-key")
-        .filter_map(|(name, value)| Some((sensitive::detect(name, value)?, name, value.chars().count())))
+        .iter()
+        .filter(|pair| pair.known.is_none_or(ContextName::is_client_side))
+        .filter(|pair| plain(pair.name) != "aws-crypto-public-key")
+        .filter_map(|Pair { name, value, .. }| Some((sensitive::detect(name, value)?, *name, value.chars().count())))
         .max_by_key(|(detector, ..)| detector.severity)?;
     let (who, key) = (phrase::who(call), phrase::key(call));
     let looks = detector.name.replace('_', " ");

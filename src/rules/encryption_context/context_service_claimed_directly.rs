@@ -2,7 +2,8 @@
 
 use super::day;
 use crate::kms::call::Call;
-use crate::kms::context_names::{self, plain};
+use crate::kms::context::Pair;
+use crate::kms::context_names::plain;
 use crate::kms::failure::Ending;
 use crate::model::severity::Severity;
 use crate::rules::draft::Draft;
@@ -17,9 +18,10 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let (severity, name, service) = call
         .contexts
         .pairs()
-        .filter_map(|(name, _)| {
-            let known = context_names::known(name)?;
-            (!known.direct_is_legitimate()).then(|| (severity(plain(name)), plain(name), known.service))
+        .iter()
+        .filter_map(|Pair { name, known, .. }| {
+            let known = known.filter(|known| !known.direct_is_legitimate())?;
+            Some((severity(plain(name)), plain(name), known.service))
         })
         .max_by_key(|(severity, ..)| *severity)?;
     let (severity, verb) = match call.ending {
