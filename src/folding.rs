@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fold::Fold;
 use crate::lake::ledger::{self, FileEntry};
 use crate::lake::read::{self, Columns};
-use crate::lake::rows::{self, UsageColumns};
+use crate::lake::rows::{KeyChangeColumns, UsageColumns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::findings::Findings;
@@ -62,7 +62,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
-        fold.changes(&key_changes(storage, &changes, date)?);
+        key_changes(storage, changes.get(date), |change| fold.change(&change))?;
         let mut rules = watching();
         for file in usage.get(date).into_iter().flatten() {
             let rows = read::committed_rows::<Usage>(storage, file, Columns::All)?;
@@ -86,10 +86,11 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     }
     folded.own_accounts = fold.history().own.iter().cloned().collect();
     let (keys, uses) = fold.finish();
-    let uses = uses.rows();
     (folded.keys, folded.key_uses) = (keys.len(), uses.len());
     files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
-    files.push(file::<KeyUses>(None, "key_use", &uses)?);
+    let mut key_use = parquet::File::<KeyUses>::create()?;
+    uses.chunks(parquet::File::<KeyUses>::GROUP).try_for_each(|rows| key_use.append(&rows))?;
+    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), uses.len(), key_use.finish()?));
     lake.commit_fold(FoldFiles { files, through, settings: identity })?;
     drop(lock);
     Ok(Some(folded))
@@ -166,19 +167,20 @@ fn judged(rules: &[(&'static Rule, Box<dyn Watch>)], day: &Day<'_>) -> Vec<Findi
         .collect()
 }
 
-/// A date's key changes in order of time.
+/// Shows a date's key changes in order of time.
 fn key_changes(
     storage: &dyn Storage,
-    files: &BTreeMap<String, Vec<FileEntry>>,
-    date: &str,
-) -> Result<Vec<KeyChange>, LakeError> {
-    let mut changes = Vec::new();
-    for file in files.get(date).into_iter().flatten() {
-        let rows = read::committed_rows::<KeyChanges>(storage, file, Columns::All)?;
-        for batch in rows.batches() {
-            rows::key_changes(batch, &mut changes)?;
-        }
+    files: Option<&Vec<FileEntry>>,
+    mut show: impl FnMut(KeyChange),
+) -> Result<(), LakeError> {
+    let mut read = Vec::new();
+    for file in files.into_iter().flatten() {
+        read.push(read::committed_rows::<KeyChanges>(storage, file, Columns::All)?);
     }
-    changes.sort_by(|a, b| (a.event_time, &a.event_id, &a.change).cmp(&(b.event_time, &b.event_id, &b.change)));
-    Ok(changes)
+    // Columns take little: rows are made of them one at a time.
+    let columns = read.iter().flat_map(read::Rows::batches).map(KeyChangeColumns::of).collect::<Result<Vec<_>, _>>()?;
+    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
+    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
+    order.into_iter().for_each(|(columns, row)| show(columns.row(row)));
+    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
 use self::key_state::KeyState;
-pub use self::uses::Uses;
+pub use self::uses::{SortedUses, Uses};
 
 /// A fold in progress. Show it all aliases first, then each day's key changes and usage, in order.
 #[derive(Debug, Default)]
@@ -53,14 +53,12 @@ impl Fold {
         self.keys[place].inventory(key);
     }
 
-    /// Takes a day's key changes, in order of time.
-    pub fn changes(&mut self, changes: &[KeyChange]) {
-        for change in changes {
-            self.aliases.note(change);
-            if !change.key_arn.is_empty() {
-                let place = self.place(&change.key_arn);
-                self.keys[place].change(change);
-            }
+    /// Takes a key change; those of a day come in order of time.
+    pub fn change(&mut self, change: &KeyChange) {
+        self.aliases.note(change);
+        if !change.key_arn.is_empty() {
+            let place = self.place(&change.key_arn);
+            self.keys[place].change(change);
         }
     }
 
@@ -99,7 +97,7 @@ impl Fold {
 
     /// The snapshots, sorted.
     #[must_use]
-    pub fn finish(self) -> (Vec<KeyRecord>, Uses) {
+    pub fn finish(self) -> (Vec<KeyRecord>, SortedUses) {
         let Self { aliases, keys, by_arn, uses, .. } = self;
         let mut names = aliases.by_key();
         let mut arns: Vec<_> = by_arn.into_iter().collect();
@@ -113,7 +111,7 @@ impl Fold {
             })
             .collect();
         records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
-        (records, uses)
+        (records, uses.sorted())
     }
 
     /// Where the key stands; it is new if it was never heard of.

@@ -1,6 +1,9 @@
 //! Who ever used which key: counted over all days, each distinct text held once.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 use crate::kms::failure::Ending;
@@ -32,7 +35,9 @@ struct Count {
 #[derive(Debug, Default)]
 pub struct Uses {
     strings: Strings,
-    rows: HashMap<Key, Count, FxBuildHasher>,
+    /// There may be very many: they stand in one place, where they can be sorted.
+    rows: Vec<(Key, Count)>,
+    by_key: HashTable<u32>,
 }
 
 /// Symbols of the texts of some rows that lie in memory together, column by column.
@@ -55,29 +60,59 @@ impl Uses {
         let key = Key { texts, relation };
         let failed = !matches!(Ending::of(Some(row.error_code)), Ending::Succeeded | Ending::DryRun);
         let errors = if failed { row.requests } else { 0 };
-        self.rows
-            .entry(key)
-            .and_modify(|count| {
+        let Self { rows, by_key, .. } = self;
+        let at = |place: &u32| *place as usize;
+        let hash = |key: &Key| FxBuildHasher.hash_one(key);
+        match by_key.entry(hash(&key), |place| rows[at(place)].0 == key, |place| hash(&rows[at(place)].0)) {
+            Entry::Occupied(place) => {
+                let count = &mut rows[at(place.get())].1;
                 count.first = count.first.min(row.first);
                 count.last = count.last.max(row.last);
                 count.requests += row.requests;
                 count.errors += errors;
-            })
-            .or_insert(Count { first: row.first, last: row.last, requests: row.requests, errors });
+            }
+            Entry::Vacant(place) => {
+                place.insert(u32::try_from(rows.len()).unwrap_or(u32::MAX));
+                rows.push((key, Count { first: row.first, last: row.last, requests: row.requests, errors }));
+            }
+        }
     }
 
-    /// The rows, sorted by all their texts.
+    /// The rows, in the order of all their texts.
     #[must_use]
-    pub fn rows(&self) -> Vec<KeyUse<'_>> {
-        let ranks = self.strings.ranks();
-        // Ranks once a row, not twice a comparison.
-        let ranked = |(key, count)| {
-            let key: &Key = key;
-            (key.texts.map(|symbol| ranks.of(symbol)), key.relation.as_str(), key, count)
-        };
-        let mut sorted: Vec<_> = self.rows.iter().map(ranked).collect();
-        sorted.sort_unstable_by_key(|(texts, relation, ..)| (*texts, *relation));
-        sorted.into_iter().map(|(_, _, key, count)| self.row(key, count)).collect()
+    pub fn sorted(self) -> SortedUses {
+        let Self { strings, mut rows, by_key } = self;
+        drop(by_key);
+        let (strings, names) = strings.into_sorted();
+        rows.iter_mut().for_each(|(key, _)| key.texts = key.texts.map(|symbol| names.of(symbol)));
+        rows.sort_unstable_by_key(|(key, _)| (key.texts, key.relation.as_str()));
+        SortedUses { strings, rows }
+    }
+}
+
+/// All uses, sorted. There may be very many: rows are made some at a time.
+#[derive(Debug)]
+pub struct SortedUses {
+    strings: Strings,
+    rows: Vec<(Key, Count)>,
+}
+
+impl SortedUses {
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The rows, at most `size` at a time.
+    pub fn chunks(&self, size: usize) -> impl Iterator<Item = Vec<KeyUse<'_>>> {
+        self.rows.chunks(size).map(|rows| rows.iter().map(|(key, count)| self.row(key, count)).collect())
     }
 
     fn row(&self, key: &Key, count: &Count) -> KeyUse<'_> {

@@ -113,10 +113,14 @@ pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -
 fn with_dictionaries<T: Table>(metadata: &ArrowReaderMetadata) -> Arc<Schema> {
     let groups = metadata.metadata().row_groups();
     let has_values = |name: &str| {
-        let columns = groups.iter().flat_map(|group| group.columns()).filter(|c| c.column_path().string() == name);
-        columns
-            .into_iter()
-            .any(|c| c.statistics().and_then(|s| s.null_count_opt()) != u64::try_from(c.num_values()).ok())
+        let columns = groups
+            .iter()
+            .flat_map(parquet::file::metadata::RowGroupMetaData::columns)
+            .filter(|c| c.column_path().string() == name);
+        columns.into_iter().any(|c| {
+            c.statistics().and_then(parquet::file::statistics::Statistics::null_count_opt)
+                != u64::try_from(c.num_values()).ok()
+        })
     };
     let recurs = |name: &str| {
         T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text) && has_values(name)

@@ -1,10 +1,14 @@
 //! Rows of committed tables as the fold takes them.
 
-use arrow_array::{Array, Int64Array};
+use std::ops::Range;
+
+use arrow_array::{Array, BooleanArray, Int64Array};
 
 use super::LakeError;
 use super::read::{Batch, Text, Times};
+use crate::model::finding::Outcome;
 use crate::model::key_change::KeyChange;
+use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 
 /// The columns of `usage` in one batch.
@@ -94,54 +98,125 @@ impl<'b> UsageColumns<'b> {
     }
 }
 
-/// Rows of `key_changes`, as far as the fold needs them.
-///
-/// # Errors
-/// If a column is missing.
-pub fn key_changes(batch: Batch<'_>, changes: &mut Vec<KeyChange>) -> Result<(), LakeError> {
-    let text = |name| batch.text(name);
-    let (change, outcome, event_id) = (text("change")?, text("outcome")?, text("event_id")?);
-    let (account, region, key) = (text("account_id")?, text("region")?, text("key_arn")?);
-    let (alias, error) = (text("alias")?, text("error_code")?);
-    let (principal, kind, session) = (text("principal_arn")?, text("principal_type")?, text("session_name")?);
-    let (via, state, manager) = (text("via_service")?, text("key_state")?, text("key_manager")?);
-    let (origin, spec, usage) = (text("key_origin")?, text("key_spec")?, text("key_usage")?);
-    let (rotation, grant, grantee) = (text("rotation_type")?, text("grant_id")?, text("grantee")?);
-    let (operations, policy, tags) = (text("grant_operations")?, text("policy")?, text("tags")?);
-    let (time, last, due) = (batch.times("event_time")?, batch.times("last_event_time")?, batch.times("due_time")?);
-    let (multi_region, period) = (batch.booleans("multi_region")?, batch.integers("rotation_period_days")?);
-    for row in 0..batch.len() {
-        changes.push(KeyChange {
-            change: change.at(row).to_owned(),
-            attempt: outcome.at(row) == "attempt",
-            event_time: time.at(row).unwrap_or_default(),
-            last_event_time: last.at(row).unwrap_or_default(),
-            event_id: event_id.at(row).to_owned(),
-            account_id: account.at(row).to_owned(),
-            region: region.at(row).to_owned(),
-            key_arn: key.at(row).to_owned(),
-            alias: alias.at(row).to_owned(),
-            error_code: error.at(row).to_owned(),
-            principal_arn: principal.at(row).to_owned(),
-            principal_type: kind.at(row).to_owned(),
-            session_name: session.at(row).to_owned(),
-            via_service: via.at(row).to_owned(),
-            key_state: state.at(row).to_owned(),
-            key_manager: manager.at(row).to_owned(),
-            key_origin: origin.at(row).to_owned(),
-            key_spec: spec.at(row).to_owned(),
-            key_usage: usage.at(row).to_owned(),
-            multi_region: multi_region.is_valid(row).then(|| multi_region.value(row)),
-            rotation_period_days: period.is_valid(row).then(|| period.value(row)),
-            rotation_type: rotation.at(row).to_owned(),
-            due_time: due.at(row),
-            grant_id: grant.at(row).to_owned(),
-            grantee: grantee.at(row).to_owned(),
-            grant_operations: operations.at(row).to_owned(),
-            policy: policy.at(row).to_owned(),
-            tags: tags.at(row).to_owned(),
-            ..KeyChange::default()
-        });
+/// The columns of `key_changes` in one batch, as far as the fold needs them.
+pub struct KeyChangeColumns<'b> {
+    len: usize,
+    change: Text<'b>,
+    outcome: Text<'b>,
+    event_time: Times<'b>,
+    last_event_time: Times<'b>,
+    event_id: Text<'b>,
+    account_id: Text<'b>,
+    region: Text<'b>,
+    key_arn: Text<'b>,
+    alias: Text<'b>,
+    error_code: Text<'b>,
+    principal_arn: Text<'b>,
+    principal_type: Text<'b>,
+    session_name: Text<'b>,
+    via_service: Text<'b>,
+    key_state: Text<'b>,
+    key_manager: Text<'b>,
+    key_origin: Text<'b>,
+    key_spec: Text<'b>,
+    key_usage: Text<'b>,
+    multi_region: &'b BooleanArray,
+    rotation_period_days: &'b Int64Array,
+    rotation_type: Text<'b>,
+    due_time: Times<'b>,
+    grant_id: Text<'b>,
+    grantee: Text<'b>,
+    grant_operations: Text<'b>,
+    policy: Text<'b>,
+    tags: Text<'b>,
+}
+
+impl<'b> KeyChangeColumns<'b> {
+    /// Finds the columns.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
+        Ok(Self {
+            len: batch.len(),
+            change: batch.text("change")?,
+            outcome: batch.text("outcome")?,
+            event_time: batch.times("event_time")?,
+            last_event_time: batch.times("last_event_time")?,
+            event_id: batch.text("event_id")?,
+            account_id: batch.text("account_id")?,
+            region: batch.text("region")?,
+            key_arn: batch.text("key_arn")?,
+            alias: batch.text("alias")?,
+            error_code: batch.text("error_code")?,
+            principal_arn: batch.text("principal_arn")?,
+            principal_type: batch.text("principal_type")?,
+            session_name: batch.text("session_name")?,
+            via_service: batch.text("via_service")?,
+            key_state: batch.text("key_state")?,
+            key_manager: batch.text("key_manager")?,
+            key_origin: batch.text("key_origin")?,
+            key_spec: batch.text("key_spec")?,
+            key_usage: batch.text("key_usage")?,
+            multi_region: batch.booleans("multi_region")?,
+            rotation_period_days: batch.integers("rotation_period_days")?,
+            rotation_type: batch.text("rotation_type")?,
+            due_time: batch.times("due_time")?,
+            grant_id: batch.text("grant_id")?,
+            grantee: batch.text("grantee")?,
+            grant_operations: batch.text("grant_operations")?,
+            policy: batch.text("policy")?,
+            tags: batch.text("tags")?,
+        })
     }
-    Ok(())
+
+    /// The numbers of the rows.
+    #[must_use]
+    pub fn rows(&self) -> Range<usize> {
+        0..self.len
+    }
+
+    /// What a row is sorted by: time, and what tells apart acts of one second.
+    #[must_use]
+    pub fn order(&self, row: usize) -> (Seconds, &'b str, &'b str, &'b str, &'b str) {
+        let time = self.event_time.at(row).unwrap_or_default();
+        (time, self.event_id.at(row), self.change.at(row), self.key_arn.at(row), self.alias.at(row))
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> KeyChange {
+        let text = |column: Text<'b>| column.at(row).to_owned();
+        KeyChange {
+            change: text(self.change),
+            attempt: self.outcome.at(row) == Outcome::Attempt.as_str(),
+            event_time: self.event_time.at(row).unwrap_or_default(),
+            last_event_time: self.last_event_time.at(row).unwrap_or_default(),
+            event_id: text(self.event_id),
+            account_id: text(self.account_id),
+            region: text(self.region),
+            key_arn: text(self.key_arn),
+            alias: text(self.alias),
+            error_code: text(self.error_code),
+            principal_arn: text(self.principal_arn),
+            principal_type: text(self.principal_type),
+            session_name: text(self.session_name),
+            via_service: text(self.via_service),
+            key_state: text(self.key_state),
+            key_manager: text(self.key_manager),
+            key_origin: text(self.key_origin),
+            key_spec: text(self.key_spec),
+            key_usage: text(self.key_usage),
+            multi_region: self.multi_region.is_valid(row).then(|| self.multi_region.value(row)),
+            rotation_period_days: self.rotation_period_days.is_valid(row).then(|| self.rotation_period_days.value(row)),
+            rotation_type: text(self.rotation_type),
+            due_time: self.due_time.at(row),
+            grant_id: text(self.grant_id),
+            grantee: text(self.grantee),
+            grant_operations: text(self.grant_operations),
+            policy: text(self.policy),
+            tags: text(self.tags),
+            ..KeyChange::default()
+        }
+    }
 }

@@ -30,13 +30,13 @@ impl<V> Default for Places<'_, V> {
 impl<'t, V: Copy> Places<'t, V> {
     /// What was made of the text that lies here, or what `make` makes of it now.
     pub fn of(&mut self, text: &'t str, make: impl FnOnce(&'t str) -> V) -> V {
-        let place = Place { address: text.as_ptr().addr(), len: text.len(), text: std::marker::PhantomData };
+        let here = Place { address: text.as_ptr().addr(), len: text.len(), text: std::marker::PhantomData };
         match self.last {
-            Some((last, made)) if last == place => made,
+            Some((last, known)) if last == here => known,
             _ => {
-                let made = *self.made.entry(place).or_insert_with(|| make(text));
-                self.last = Some((place, made));
-                made
+                let value = *self.made.entry(here).or_insert_with(|| make(text));
+                self.last = Some((here, value));
+                value
             }
         }
     }

@@ -56,46 +56,39 @@ impl Strings {
         self.ends.is_empty()
     }
 
-    /// The place of each symbol's text in the order of all texts: rows are sorted by numbers.
+    /// The same strings in an arena whose symbols compare as their texts do, and what they are called
+    /// there.
     #[must_use]
-    pub fn ranks(&self) -> Ranks {
-        let mut order: Vec<u32> = (0..u32::try_from(self.ends.len()).unwrap_or(u32::MAX)).collect();
+    pub fn into_sorted(self) -> (Self, Translation) {
+        let mut order: Vec<u32> = (0..).take(self.len()).collect();
         order.sort_unstable_by_key(|at| slice(&self.text, &self.ends, *at));
-        let mut ranks = vec![0; order.len()];
+        let mut names = vec![Symbol(0); order.len()];
+        let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
         for (rank, at) in (0..).zip(order) {
-            ranks[at as usize] = rank;
+            names[at as usize] = Symbol(rank);
+            // Nothing will be looked for in it: the table stays empty.
+            sorted.text.push_str(slice(&self.text, &self.ends, at));
+            sorted.ends.push(u32::try_from(sorted.text.len()).unwrap_or(u32::MAX));
         }
-        Ranks(ranks)
+        (sorted, Translation(names))
     }
 
-    /// The strings of several arenas in one, whose symbols compare as their texts do; and for each
+    /// The strings of several arenas in one whose symbols compare as their texts do; and for each
     /// arena, what its strings are called there.
     #[must_use]
     pub fn sorted<'s>(arenas: impl Iterator<Item = &'s Strings>) -> (Self, Vec<Translation>) {
         let mut all = Self::default();
         let mut translations: Vec<_> =
             arenas.map(|arena| Translation(arena.iter().map(|text| all.intern(text)).collect())).collect();
-        let ranks = all.ranks();
+        let (sorted, names) = all.into_sorted();
         for symbol in translations.iter_mut().flat_map(|translation| &mut translation.0) {
-            *symbol = Symbol(ranks.of(*symbol));
+            *symbol = names.of(*symbol);
         }
-        let mut order: Vec<u32> = vec![0; all.len()];
-        for (at, rank) in (0..).zip(&ranks.0) {
-            order[*rank as usize] = at;
-        }
-        let mut sorted = Self::default();
-        order.into_iter().for_each(|at| sorted.push(slice(&all.text, &all.ends, at)));
         (sorted, translations)
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
         (0..).take(self.ends.len()).map(|at| slice(&self.text, &self.ends, at))
-    }
-
-    /// Appends a text that is known to be new, and will not be looked for.
-    fn push(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
     }
 }
 
@@ -140,18 +133,6 @@ impl Translation {
     /// The symbol in the other arena.
     #[must_use]
     pub fn of(&self, symbol: Symbol) -> Symbol {
-        self.0[symbol.0 as usize]
-    }
-}
-
-/// See [`Strings::ranks`].
-#[derive(Debug)]
-pub struct Ranks(Vec<u32>);
-
-impl Ranks {
-    /// Symbols compare by this as their texts do.
-    #[must_use]
-    pub fn of(&self, symbol: Symbol) -> u32 {
         self.0[symbol.0 as usize]
     }
 }

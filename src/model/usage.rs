@@ -251,7 +251,7 @@ impl<'c> UsageRows<'c> {
                 sample_event_id: counts.samples.get(count.sample_event_id),
             }));
         }
-        rows.sort_unstable_by(|a: &CountedRow<'_>, b| a.key.cmp(&b.key));
+        rows.sort_unstable_by_key(|row: &CountedRow<'_>| row.key);
         rows.dedup_by(|row, kept| {
             let same = row.key == kept.key;
             if same {

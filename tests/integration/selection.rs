@@ -10,6 +10,7 @@ use keytrail::analyze::{Analyzer, Plan, Selection};
 use keytrail::lake::schema::Table;
 use keytrail::lake::tables::usage::{Row, Usage};
 use keytrail::model::object::{ObjectName, ObjectRef};
+use keytrail::model::usage::UsageRows;
 use keytrail::model::r#yield::Yield;
 use keytrail::rules::settings::Settings;
 use proptest::prelude::*;
@@ -36,13 +37,11 @@ fn analyse(plan: &Plan, file: &[u8]) -> Yield {
     analyzer.analyze(&object, file, &FxHashSet::default())
 }
 
-/// Usage rows as they are written, in an order of their own.
+/// Usage rows as they are written.
 fn usage(drawn: &Yield) -> Vec<String> {
-    let rows = drawn.usage.rows().map(|(key, count)| Row { counts: &drawn.usage, key, count });
-    let mut rows: Vec<String> =
-        rows.map(|row| Usage::COLUMNS.iter().map(|column| format!("{:?} ", (column.value)(&row))).collect()).collect();
-    rows.sort();
-    rows
+    let counts = UsageRows::of(std::iter::once(&drawn.usage));
+    let rows = counts.rows().iter().map(|counted| Row { strings: counts.strings(), counted });
+    rows.map(|row| Usage::COLUMNS.iter().map(|column| format!("{:?} ", (column.value)(&row))).collect()).collect()
 }
 
 /// Requests to KMS that were counted.
@@ -51,10 +50,9 @@ fn kms_requests(drawn: &Yield) -> i64 {
         let column = Usage::COLUMNS.iter().find(|column| column.name == name).expect("a column of usage");
         format!("{:?}", (column.value)(row))
     };
-    let rows = drawn.usage.rows().map(|(key, count)| (Row { counts: &drawn.usage, key, count }, count.requests));
-    rows.filter(|(row, _)| cell(row, "event_source").contains("\"kms.amazonaws.com\""))
-        .map(|(_, requests)| requests)
-        .sum()
+    let counts = UsageRows::of(std::iter::once(&drawn.usage));
+    let rows = counts.rows().iter().map(|counted| Row { strings: counts.strings(), counted });
+    rows.filter(|row| cell(row, "event_source").contains("\"kms.amazonaws.com\"")).map(|row| row.counted.requests).sum()
 }
 
 /// How many of the records are requests to KMS, by another parser's account.

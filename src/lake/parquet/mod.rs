@@ -9,22 +9,20 @@ mod dictionary;
 mod hybrid;
 mod text;
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::compute_leaves;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::Result;
+use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::ColumnPath;
 
 use super::LakeError;
 use super::schema::{Column, Table, Type};
-
-/// Rows in a row group: small enough that statistics prune within a file, and that what is being
-/// built stays small beside the rows themselves.
-const ROW_GROUP: usize = 32_768;
 
 /// The fastest that zstd has: files are written once a minute and read for years, but reading costs
 /// the same at every level, and higher ones save few bytes of what is mostly ids.
@@ -35,22 +33,66 @@ const ZSTD_LEVEL: i32 = 1;
 /// # Errors
 /// If the rows do not fit the table's schema: a mistake in the table's definition.
 pub fn write<T: Table>(rows: &[T::Row<'_>]) -> std::result::Result<Vec<u8>, LakeError> {
-    encode::<T>(rows).map_err(|e| LakeError::Parquet { path: T::NAME.to_owned(), reason: e.to_string() })
+    let mut file = File::<T>::create()?;
+    rows.chunks(File::<T>::GROUP).try_for_each(|rows| file.append(rows))?;
+    file.finish()
 }
 
-fn encode<T: Table>(rows: &[T::Row<'_>]) -> Result<Vec<u8>> {
-    let schema = Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()));
-    let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties::<T>()?))?;
-    let (mut file, others) = writer.into_serialized_writer()?;
-    // No column has more than one leaf: places among columns and among leaves are the same.
-    let leaves = file.schema_descr().columns().to_vec();
-    let mut texts = text::Writer::new(ZSTD_LEVEL)?;
-    for (at, rows) in rows.chunks(ROW_GROUP).enumerate() {
-        let mut group = file.next_row_group()?;
-        let writers = others.create_column_writers(at)?;
-        for (((column, field), leaf), mut writer) in T::COLUMNS.iter().zip(schema.fields()).zip(&leaves).zip(writers) {
+/// A file in the making, for rows that are too many to be there at once.
+pub struct File<T: Table> {
+    schema: Schema,
+    file: SerializedFileWriter<Vec<u8>>,
+    others: ArrowRowGroupWriterFactory,
+    texts: text::Writer,
+    groups: usize,
+    table: PhantomData<T>,
+}
+
+impl<T: Table> File<T> {
+    /// Rows in a row group: small enough that statistics prune within a file, and that what is being
+    /// built stays small beside the rows themselves.
+    pub const GROUP: usize = 32_768;
+
+    /// Starts a file.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn create() -> std::result::Result<Self, LakeError> {
+        let start = || {
+            let schema = Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>());
+            let writer = ArrowWriter::try_new(Vec::new(), Arc::new(schema.clone()), Some(properties::<T>()?))?;
+            let (file, others) = writer.into_serialized_writer()?;
+            Ok(Self { schema, file, others, texts: text::Writer::new(ZSTD_LEVEL)?, groups: 0, table: PhantomData })
+        };
+        start().map_err(|error| fail::<T>(&error))
+    }
+
+    /// Appends rows as a row group; all but the last should have [`File::GROUP`].
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn append(&mut self, rows: &[T::Row<'_>]) -> std::result::Result<(), LakeError> {
+        self.group(rows).map_err(|error| fail::<T>(&error))
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub fn finish(self) -> std::result::Result<Vec<u8>, LakeError> {
+        self.file.into_inner().map_err(|error| fail::<T>(&error))
+    }
+
+    fn group(&mut self, rows: &[T::Row<'_>]) -> Result<()> {
+        // No column has more than one leaf: places among columns and among leaves are the same.
+        let leaves = self.file.schema_descr().columns().to_vec();
+        let writers = self.others.create_column_writers(self.groups)?;
+        let mut group = self.file.next_row_group()?;
+        for (((column, field), leaf), mut writer) in
+            T::COLUMNS.iter().zip(self.schema.fields()).zip(leaves).zip(writers)
+        {
             if column.kind == Type::Text {
-                texts.append::<T>(column, rows, Arc::clone(leaf), &mut group)?;
+                self.texts.append::<T>(column, rows, leaf, &mut group)?;
                 continue;
             }
             let array = arrays::build::<T>(column, rows);
@@ -60,8 +102,13 @@ fn encode<T: Table>(rows: &[T::Row<'_>]) -> Result<Vec<u8>> {
             writer.close()?.append_to_row_group(&mut group)?;
         }
         group.close()?;
+        self.groups += 1;
+        Ok(())
     }
-    file.into_inner()
+}
+
+fn fail<T: Table>(error: &ParquetError) -> LakeError {
+    LakeError::Parquet { path: T::NAME.to_owned(), reason: error.to_string() }
 }
 
 fn properties<T: Table>() -> Result<WriterProperties> {

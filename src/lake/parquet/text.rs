@@ -97,7 +97,6 @@ impl Writer {
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         })?)?;
-        drop(pages);
 
         let compressed = first.compressed_size + second.compressed_size;
         let nulls = (rows - self.numbers.len()) as u64;

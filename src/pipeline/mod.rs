@@ -4,14 +4,17 @@
 //! committed. So which copy of an event counts, and what a kill leaves behind, does not depend on
 //! threads: what is committed is a prefix of the list.
 
+mod cores;
+mod line;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender};
 use rustc_hash::FxHashSet;
 
+use self::cores::Cores;
+use self::line::Line;
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::seen::SeenWindow;
 use crate::lake::{Lake, LakeError};
@@ -23,7 +26,7 @@ use crate::telemetry::summary::Summary;
 /// Settings of the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Worker threads.
+    /// Threads that work at the same time; so many cores are used.
     pub threads: usize,
     /// Most bytes of JSON in one object.
     pub max_object_size: usize,
@@ -66,6 +69,7 @@ pub fn run(
     summary: &mut Summary,
 ) -> Result<(), PipelineError> {
     let line = Line::new(settings.threads * AHEAD);
+    let cores = Cores::new(settings.threads);
     let (sender, receiver) = crossbeam_channel::bounded(settings.threads * AHEAD);
     // Analysers are made here: a failure is the run's, not a thread's.
     let workers =
@@ -73,14 +77,15 @@ pub fn run(
     let second_look = Analyzer::new(plan, settings.max_object_size)?;
     std::thread::scope(|scope| {
         for analyzer in workers {
-            let (line, sender) = (&line, sender.clone());
-            scope.spawn(move || work(objects, store, analyzer, line, &sender));
+            let (line, cores, sender) = (&line, &cores, sender.clone());
+            scope.spawn(move || work(objects, store, analyzer, (line, cores), &sender));
         }
         drop(sender);
         let mut collector = Collector {
             seen: lake.seen_window(settings.seen_events)?,
             lake,
             settings,
+            cores: &cores,
             store,
             second_look,
             batch: Vec::new(),
@@ -99,62 +104,18 @@ pub fn run(
 /// enough that one large object does not stop the others, few enough to bound what is held.
 const AHEAD: usize = 8;
 
-/// Hands out places in the list, and keeps workers from running too far ahead.
-struct Line {
-    next: AtomicUsize,
-    stopped: AtomicBool,
-    ahead: usize,
-    committed: Mutex<usize>,
-    moved: Condvar,
-}
-
-impl Line {
-    fn new(ahead: usize) -> Self {
-        Self {
-            next: AtomicUsize::new(0),
-            stopped: AtomicBool::new(false),
-            ahead,
-            committed: Mutex::new(0),
-            moved: Condvar::new(),
-        }
-    }
-
-    fn taken(&self) -> MutexGuard<'_, usize> {
-        self.committed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next place, once it is near enough to what was taken last; `None` at the end.
-    fn next(&self, len: usize) -> Option<usize> {
-        let place = self.next.fetch_add(1, Ordering::Relaxed);
-        let guard = self.taken();
-        let near = |taken: &mut usize| place >= *taken + self.ahead && !self.stopped.load(Ordering::Relaxed);
-        drop(self.moved.wait_while(guard, near).unwrap_or_else(PoisonError::into_inner));
-        (place < len && !self.stopped.load(Ordering::Relaxed)).then_some(place)
-    }
-
-    fn take(&self, place: usize) {
-        *self.taken() = place + 1;
-        self.moved.notify_all();
-    }
-
-    fn stop(&self) {
-        let guard = self.taken();
-        self.stopped.store(true, Ordering::Relaxed);
-        drop(guard);
-        self.moved.notify_all();
-    }
-}
-
 fn work(
     objects: &[ObjectRef],
     store: &dyn Store,
     mut analyzer: Analyzer<'_>,
-    line: &Line,
+    (line, cores): (&Line, &Cores),
     out: &Sender<(usize, Yield)>,
 ) {
     let (mut stored, nothing) = (Vec::new(), FxHashSet::default());
     while let Some(place) = line.next(objects.len()) {
+        let core = cores.for_a_worker();
         let drawn = draw(&objects[place], store, &mut analyzer, &mut stored, &nothing);
+        drop(core);
         if out.send((place, drawn)).is_err() {
             return;
         }
@@ -202,6 +163,7 @@ struct Collector<'r, 'p> {
     lake: &'r mut Lake,
     seen: SeenWindow,
     settings: &'r Settings,
+    cores: &'r Cores,
     store: &'r dyn Store,
     /// For objects that hold events which another object held already.
     second_look: Analyzer<'p>,
@@ -228,6 +190,7 @@ impl Collector<'_, '_> {
 
     fn commit(&mut self) -> Result<(), PipelineError> {
         self.bytes = 0;
+        let _core = self.cores.for_the_collector();
         let committed = self.lake.commit_batch(std::mem::take(&mut self.batch))?;
         self.summary.rows_written += committed.rows;
         self.summary.bytes_written += committed.bytes;
