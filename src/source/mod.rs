@@ -1,5 +1,6 @@
 //! Where objects come from: listing what there is, fetching one.
 
+pub mod aws;
 pub mod local;
 pub mod object_name;
 
