@@ -23,13 +23,14 @@
 //!
 //! ```text
 //! commands → { config, pipeline, folding } → { cli, analyze, inventory }
-//!          → { source, decode, rules, fold, lake, report } → kms → { model, telemetry }
+//!          → { source, decode, rules, fold, lake, report } → { kms, cloud } → { model, telemetry }
 //! ```
 //!
 //! Stages never see each other; a test holds the order.
 
 pub mod analyze;
 pub mod cli;
+pub mod cloud;
 pub mod commands;
 pub mod config;
 pub mod decode;

@@ -74,7 +74,7 @@ fn reference(path: &Path) -> std::io::Result<ObjectRef> {
 
 /// A folder of logs may hold a README; a file whose name says JSON or gzip, or says nothing, is
 /// looked into.
-fn may_be_a_log(path: &Path) -> bool {
+pub(super) fn may_be_a_log(path: &Path) -> bool {
     path.extension().is_none_or(|extension| {
         let extension = extension.to_string_lossy().to_ascii_lowercase();
         ["json", "gz", "ndjson", "jsonl", "log", "txt"].contains(&extension.as_str())

@@ -10,7 +10,7 @@ const RANKS: [&[&str]; 7] = [
     &["config", "pipeline", "folding"],
     &["cli", "analyze", "inventory"],
     &["source", "decode", "rules", "fold", "lake", "report"],
-    &["kms"],
+    &["kms", "cloud"],
     &["model", "telemetry"],
 ];
 
