@@ -19,5 +19,6 @@ mod knowledge;
 mod pages;
 mod samples;
 mod selection;
+mod servers;
 mod support;
 mod tidy;

@@ -1,0 +1,201 @@
+//! Servers that tests talk to through the real SDK: a ministack of one's own, made below the target folder.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use keytrail::source::aws::{self, Aws, Settings};
+
+const MINISTACK: &str = "ministack==1.5.33";
+
+/// Longest until a server answers; on two busy cores it takes seconds.
+const READY: Duration = Duration::from_secs(60);
+
+/// S3, SQS, SNS and `EventBridge` on 127.0.0.1; ended when dropped.
+pub struct Ministack {
+    child: Child,
+    address: SocketAddr,
+    /// What it writes, and whatever it leaves.
+    folder: tempfile::TempDir,
+}
+
+impl Ministack {
+    /// Starts one, or says why there is none: a skip on a developer's machine, a failure where `CI` is set.
+    #[track_caller]
+    pub fn start() -> Option<Self> {
+        match Self::try_start() {
+            Ok(server) => Some(server),
+            Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
+            Err(reason) => {
+                eprintln!("SKIPPED, nothing was tested against a real server: {reason}");
+                None
+            }
+        }
+    }
+
+    fn try_start() -> Result<Self, String> {
+        let program = installed()?;
+        let folder = tempfile::tempdir().map_err(|e| format!("this test needs a temporary folder: {e}"))?;
+        // Between finding a free port and binding it somebody else may take it.
+        let mut last = String::new();
+        for _ in 0..3 {
+            match Self::on_some_port(&program, folder.path()) {
+                Ok((child, address)) => return Ok(Self { child, address, folder: folder }),
+                Err(reason) => last = reason,
+            }
+        }
+        Err(last)
+    }
+
+    fn on_some_port(program: &Path, folder: &Path) -> Result<(Child, SocketAddr), String> {
+        let address = free_address().map_err(|e| format!("this test needs a free port: {e}"))?;
+        let log = folder.join("ministack.log");
+        let file = File::create(&log).map_err(|e| format!("this test needs a writable folder: {e}"))?;
+        let both = file.try_clone().map_err(|e| format!("this test needs a writable folder: {e}"))?;
+        let mut child = Command::new(program)
+            // Its default is to listen to the whole network.
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", address.port().to_string())
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(both)
+            .spawn()
+            .map_err(|e| format!("this test needs {}: {e}", program.display()))?;
+        let until = Instant::now() + READY;
+        while Instant::now() < until {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(format!("ministack ended at once ({status}):\n{}", text_of(&log)));
+            }
+            if healthy(address) {
+                return Ok((child, address));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        end(&mut child);
+        Err(format!("ministack did not answer within {READY:?}:\n{}", text_of(&log)))
+    }
+
+    /// `http://127.0.0.1:PORT`, for `AWS_ENDPOINT_URL`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Clients that talk to it and to nothing else.
+    pub async fn aws(&self) -> Aws {
+        let settings =
+            Settings { region: Some(REGION.to_owned()), endpoint_url: Some(self.url()), ..Settings::default() };
+        Aws::new(aws::loader(&settings).credentials_provider(credentials()).load().await)
+    }
+
+    #[allow(dead_code, reason = "for commands that reach AWS")]
+    /// Environment for a run of the binary against it; the machine's own AWS settings are out of sight.
+    pub fn environment<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let nowhere = self.folder.path().join("none");
+        for variable in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3"] {
+            command.env_remove(variable);
+        }
+        command
+            .env("AWS_CONFIG_FILE", &nowhere)
+            .env("AWS_SHARED_CREDENTIALS_FILE", &nowhere)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test")
+            .env("AWS_REGION", REGION)
+            .env("AWS_ENDPOINT_URL", self.url())
+    }
+}
+
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+const REGION: &str = "us-east-1";
+
+fn credentials() -> SharedCredentialsProvider {
+    SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"))
+}
+
+/// Ends a server and waits for it, so that none outlives its test.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn free_address() -> std::io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+}
+
+fn healthy(address: SocketAddr) -> bool {
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn text_of(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// The server's program, in a virtual environment made once below the target folder.
+fn installed() -> Result<PathBuf, String> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_keytrail"));
+    let target = binary.parent().and_then(Path::parent).expect("the target folder");
+    let venv = target.join("ministack-venv");
+    let _only_one = lock(&target.join("ministack-venv.lock"))?;
+    let python = venv.join("bin/python");
+    if !answers(&python) {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 with venv")?;
+        let mut pip = Command::new(&python);
+        // It pins botocore, hence a folder of its own.
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
+        run(pip.arg(MINISTACK), "a package index that has ministack (pip)")?;
+    }
+    if answers(&python) {
+        Ok(venv.join("bin/ministack"))
+    } else {
+        Err(format!("{MINISTACK} was installed into {}, but does not answer", venv.display()))
+    }
+}
+
+/// Held while the environment is made: tests run side by side.
+fn lock(path: &Path) -> Result<File, String> {
+    let file = File::create(path).map_err(|e| format!("this test needs {}: {e}", path.display()))?;
+    file.lock().map_err(|e| format!("this test needs a lock on {}: {e}", path.display()))?;
+    Ok(file)
+}
+
+fn answers(python: &Path) -> bool {
+    let check =
+        format!("from importlib.metadata import version; assert 'ministack=='+version('ministack') == '{MINISTACK}'");
+    Command::new(python).args(["-c", &check]).output().is_ok_and(|output| output.status.success())
+}
+
+fn run(command: &mut Command, needed: &str) -> Result<(), String> {
+    let output = command.output().map_err(|e| format!("this test needs {needed}: {e}"))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("this test needs {needed}; {command:?} said:\n{said}")) }
+}
+
+#[tokio::test]
+async fn a_server_answers_and_ends_with_its_owner() {
+    let Some(server) = Ministack::start() else { return };
+    let s3 = server.aws().await.s3();
+    s3.create_bucket().bucket("logs").send().await.expect("a bucket");
+    let put = s3.put_object().bucket("logs").key("a b+c").body(b"x".to_vec().into());
+    put.send().await.expect("an object");
+    let address = server.address;
+    drop(server);
+    assert!(TcpStream::connect(address).is_err(), "the server outlives its owner");
+}
