@@ -73,10 +73,22 @@ impl Failure {
         Self { kind: Kind::Transient, text: text.into() }
     }
 
+    /// The same, to be tried again.
+    #[must_use]
+    pub fn to_be_tried_again(self) -> Self {
+        Self { kind: Kind::Transient, ..self }
+    }
+
     /// Whether it may pass by itself.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.kind == Kind::Transient
+    }
+
+    /// A failure that an answer names in passing, such as that of one object among many.
+    #[must_use]
+    pub fn coded(code: Option<&str>, message: Option<&str>) -> Self {
+        Self::answer(0, code.unwrap_or("unknown"), message.unwrap_or_default())
     }
 
     fn answer(status: u16, code: &str, message: &str) -> Self {

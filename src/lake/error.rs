@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::cloud::Failure;
+
 /// Why the output location could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -45,6 +47,27 @@ pub enum LakeError {
     /// Another process has held a lock for too long.
     #[error("another process has been holding {0} for ten minutes; run the same command again when it has ended")]
     Busy(String),
+    /// S3 could not be used.
+    #[error("cannot {action} {place}: {failure}{}", failure.hint(permission))]
+    S3 {
+        /// read, write, list, …
+        action: &'static str,
+        /// Where, as an `s3://` URI.
+        place: String,
+        /// What S3 says.
+        failure: Failure,
+        /// What the call needs.
+        permission: &'static str,
+    },
+    /// A lock of this process's has another holder now.
+    #[error(
+        "the lease {0} was lost: this process was stopped, or cut off from S3, for longer than a lease lasts; \
+         run the same command again: what is committed stays, the rest is done again"
+    )]
+    LeaseLost(String),
+    /// A task of ours ended before its time.
+    #[error("keytrail itself failed: {0}; please report it")]
+    Stopped(String),
 }
 
 fn hint(error: &io::Error) -> &'static str {

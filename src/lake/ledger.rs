@@ -11,6 +11,8 @@ use crate::model::object::{ObjectId, ObjectRef, ObjectStatus, RecordCounts};
 
 /// Entries between two checkpoints.
 const CHECKPOINT_EVERY: u64 = 64;
+/// Entries that are read at once, where all of them are wanted.
+const AT_ONCE: usize = 64;
 const CHECKPOINT: &str = "_ledger/checkpoint.json";
 
 /// What an entry commits.
@@ -258,12 +260,18 @@ pub fn all(storage: &dyn Storage) -> Result<Vec<Entry>, LakeError> {
 /// If one cannot be read or understood.
 pub fn through(storage: &dyn Storage, last: u64) -> Result<Vec<Entry>, LakeError> {
     let mut entries = Vec::new();
-    while (entries.len() as u64) < last
-        && let Some(entry) = read(storage, entries.len() as u64 + 1)?
-    {
-        entries.push(entry);
+    loop {
+        let next = entries.len() as u64 + 1;
+        let paths: Vec<String> = (next..).take(AT_ONCE).take_while(|sequence| *sequence <= last).map(path).collect();
+        let contents = storage.get_run(&paths)?;
+        let whole = contents.len() == AT_ONCE;
+        for (path, content) in paths.iter().zip(contents) {
+            entries.push(parse(path, &content)?);
+        }
+        if !whole {
+            return Ok(entries);
+        }
     }
-    Ok(entries)
 }
 
 /// The data files of tables that are committed after `entries`, by final path: those of all batches
@@ -284,8 +292,11 @@ pub fn committed(entries: &[Entry]) -> BTreeMap<&str, &FileEntry> {
 pub(super) fn read(storage: &dyn Storage, sequence: u64) -> Result<Option<Entry>, LakeError> {
     let path = path(sequence);
     let Some(bytes) = storage.get(&path)? else { return Ok(None) };
-    let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| bad(&path, &e))?;
-    Ok(Some(entry))
+    parse(&path, &bytes).map(Some)
+}
+
+fn parse(path: &str, bytes: &[u8]) -> Result<Entry, LakeError> {
+    serde_json::from_slice(bytes).map_err(|e| bad(path, &e))
 }
 
 fn path(sequence: u64) -> String {

@@ -169,7 +169,8 @@ impl Storage for LocalFolder {
         };
         let file = opened.map_err(|e| error("lock", &at, e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            // The system unlocks it when it is closed, however the process ends.
+            Ok(()) => Ok(Some(Lock::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(error("lock", &at, e)),
         }

@@ -2,6 +2,7 @@
 //! committed, and the publisher that alone gives final names.
 
 pub mod batch;
+pub mod bucket;
 pub mod error;
 pub mod ledger;
 pub mod local;
@@ -14,6 +15,7 @@ pub mod storage;
 pub mod tables;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub use error::LakeError;
 
@@ -183,7 +185,7 @@ fn wait_for(storage: &dyn Storage, path: &str) -> Result<Lock, LakeError> {
         if let Some(lock) = storage.lock(path)? {
             return Ok(lock);
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
     }
     Err(LakeError::Busy(path.to_owned()))
 }
@@ -200,16 +202,45 @@ fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
 }
 
 /// Finishes the commits of writers that died, and clears what they left.
+///
+/// Where a lock outlives its holder for a while, one that looks alive may be dead. If it has committed
+/// what is not published, that is waited for: it will be published, or the writer turns out to be dead.
 fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
     let listed = storage.list("_staging")?;
     let mut writers: Vec<&str> = listed.iter().filter_map(|path| path.split('/').nth(1)).collect();
     writers.dedup();
-    // A lock that can be had is held by nobody. All locks come before the looking: what a writer
-    // commits just before it dies is then in the ledger and the listing that are read.
-    let mut dead = Vec::new();
-    for writer in writers.into_iter().filter(|writer| *writer != me) {
-        dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (writer, lock)));
+    writers.retain(|writer| *writer != me);
+    let started = Instant::now();
+    loop {
+        // A lock that can be had is held by nobody. All locks come before the looking: what a writer
+        // commits just before it dies is then in the ledger and the listing that are read.
+        let mut dead = Vec::new();
+        for writer in &writers {
+            dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (*writer, lock)));
+        }
+        writers.retain(|writer| !dead.iter().any(|(dead, _)| dead == writer));
+        bury(storage, dead)?;
+        if writers.is_empty() || started.elapsed() >= storage.grace() || !owes(storage, &writers)? {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// Whether one of these writers has staged what is committed.
+fn owes(storage: &dyn Storage, writers: &[&str]) -> Result<bool, LakeError> {
+    let mut staging = storage.list("_staging")?;
+    let of_theirs = |path: &str| path.split('/').nth(1).is_some_and(|writer| writers.contains(&writer));
+    staging.retain(|path| of_theirs(path) && !path.ends_with("/alive"));
+    if staging.is_empty() {
+        return Ok(false);
+    }
+    let entries = ledger::all(storage)?;
+    Ok(entries.iter().flat_map(|entry| &entry.files).any(|file| staging.contains(&file.staged)))
+}
+
+/// Publishes what dead writers have committed, and removes the rest of what they staged.
+fn bury(storage: &dyn Storage, dead: Vec<(&str, Lock)>) -> Result<(), LakeError> {
     if dead.is_empty() {
         return Ok(());
     }

@@ -1,8 +1,10 @@
 //! What the lake needs of the place that its files lie in. Paths are relative, with `/`.
 
+use std::time::Duration;
+
 use super::LakeError;
 
-/// A place for files: a folder, later a bucket.
+/// A place for files: a folder or a bucket.
 pub trait Storage: Send + Sync {
     /// Name of this process among the writers of the place.
     fn writer(&self) -> &str;
@@ -40,6 +42,14 @@ pub trait Storage: Send + Sync {
     /// If it cannot be read.
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError>;
 
+    /// Reads files whole, up to the first that is not there. Places far away read many at once.
+    ///
+    /// # Errors
+    /// If one cannot be read.
+    fn get_run(&self, paths: &[String]) -> Result<Vec<Vec<u8>>, LakeError> {
+        paths.iter().map(|path| self.get(path)).map_while(Result::transpose).collect()
+    }
+
     /// All files below a folder, sorted.
     ///
     /// # Errors
@@ -58,16 +68,33 @@ pub trait Storage: Send + Sync {
     /// If it cannot be removed.
     fn remove_folder(&self, path: &str) -> Result<(), LakeError>;
 
-    /// Takes a lock that ends with the process; `None` while another process has it.
+    /// Takes a lock that ends with the process, at once or after [`Storage::grace`]; `None` while another
+    /// process has it.
     ///
     /// # Errors
     /// If the place cannot be written.
     fn lock(&self, path: &str) -> Result<Option<Lock>, LakeError>;
+
+    /// How long a lock may look held after its holder was killed.
+    fn grace(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 /// A lock, held until dropped.
-#[derive(Debug)]
 pub struct Lock {
-    /// The locked file; the system unlocks it when it is closed, however the process ends.
-    pub(super) _file: std::fs::File,
+    _guard: Box<dyn Send + Sync>,
+}
+
+impl Lock {
+    /// A lock that is held as long as `guard` lives.
+    pub(super) fn new(guard: impl Send + Sync + 'static) -> Self {
+        Self { _guard: Box::new(guard) }
+    }
+}
+
+impl std::fmt::Debug for Lock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Lock")
+    }
 }
