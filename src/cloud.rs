@@ -61,10 +61,10 @@ impl Failure {
             }
             SdkError::TimeoutError(_) => Self::transient("no answer in time"),
             SdkError::ResponseError(_) => Self::transient(format!("broken answer: {}", chain(error))),
-            SdkError::DispatchFailure(dispatch) if dispatch.is_io() || dispatch.is_timeout() => {
-                Self::transient(format!("no connection: {}", chain(error)))
-            }
-            other => Self::local(chain(other)),
+            // What breaks in the middle of an exchange is "other" to the SDK: what is not known to be
+            // lasting may pass.
+            SdkError::DispatchFailure(dispatch) => Self::unsent(chain(error), !dispatch.is_user()),
+            other => Self::unsent(chain(other), false),
         }
     }
 
@@ -100,13 +100,12 @@ impl Failure {
         Self { kind, text }
     }
 
-    /// What failed before anything was sent.
-    fn local(text: String) -> Self {
-        let lower = text.to_ascii_lowercase();
-        let kind = if lower.contains("timed out") {
-            Kind::Transient
-        } else if lower.contains("credential") || lower.contains("identity") || lower.contains("token") {
+    /// What failed without an answer. Credentials are looked for by then, and told by their words only.
+    fn unsent(text: String, may_pass: bool) -> Self {
+        let kind = if text.contains("credential") && !text.contains("timed out") {
             Kind::Credentials
+        } else if may_pass {
+            Kind::Transient
         } else {
             Kind::Other
         };
