@@ -11,6 +11,7 @@
 )]
 
 mod bad_input;
+mod bucket;
 mod crash;
 mod determinism;
 mod duckdb;
