@@ -70,6 +70,14 @@ pub enum LakeError {
     Stopped(String),
 }
 
+impl LakeError {
+    /// Whether the same may succeed later, with nothing mended.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::S3 { failure, .. } if failure.is_transient())
+    }
+}
+
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {

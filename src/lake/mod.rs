@@ -54,7 +54,7 @@ impl Lake {
         // holds the lock folds now, and replaces that fold.
         if let Some(_fold) = storage.lock(FOLD_LOCK)? {
             ledger.refresh(storage.as_ref())?;
-            ledger.fold_removes().iter().try_for_each(|path| storage.remove(path))?;
+            remove_all(storage.as_ref(), ledger.fold_removes())?;
         }
         Ok(Self { storage, ledger, writer, staged: 0, unpublished: false, _alive: alive })
     }
@@ -119,7 +119,7 @@ impl Lake {
 
     /// Removes staged files that came to nothing.
     fn discard(&self, files: &[FileEntry]) -> Result<(), LakeError> {
-        files.iter().try_for_each(|file| self.storage.remove(&file.staged))
+        self.storage.remove_all(&files.iter().map(|file| file.staged.as_str()).collect::<Vec<_>>())
     }
 
     /// Commits the snapshots and findings of a fold; `findings` by date.
@@ -198,7 +198,11 @@ fn alive_path(writer: &str) -> String {
 fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
     let files: Vec<_> = entry.files.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
     storage.publish(&files)?;
-    entry.removes.iter().try_for_each(|path| storage.remove(path))
+    remove_all(storage, &entry.removes)
+}
+
+fn remove_all(storage: &dyn Storage, paths: &[String]) -> Result<(), LakeError> {
+    storage.remove_all(&paths.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Finishes the commits of writers that died, and clears what they left.

@@ -19,7 +19,8 @@ pub trait Storage: Send + Sync {
     /// [`Storage::put_if_absent`] of this writer returns.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If it cannot be written; that may turn out later, when [`Storage::put_if_absent`] then fails and
+    /// creates nothing.
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError>;
 
     /// Writes a file unless one of that name exists; tells whether it did. Of many writers exactly
@@ -61,6 +62,14 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// If it cannot be removed.
     fn remove(&self, path: &str) -> Result<(), LakeError>;
+
+    /// Removes files, those that are there.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    fn remove_all(&self, paths: &[&str]) -> Result<(), LakeError> {
+        paths.iter().try_for_each(|path| self.remove(path))
+    }
 
     /// Removes a folder with all that is in it, if it is there.
     ///

@@ -38,11 +38,11 @@ async fn put(client: &Client, key: &str, content: &[u8]) {
 
 async fn put_all(client: &Client, keys: &[String]) {
     let mut running = tokio::task::JoinSet::new();
-    for key in keys.iter().cloned() {
+    for key in keys {
         if running.len() >= 16 {
             running.join_next().await.expect("a task").expect("an object");
         }
-        let client = client.clone();
+        let (client, key) = (client.clone(), key.clone());
         running.spawn(async move { put(&client, &key, b"{\"Records\":[]}").await });
     }
     while let Some(ended) = running.join_next().await {
@@ -107,7 +107,7 @@ async fn listed(client: &Client, uri: &str, wanted: &Wanted) -> (BTreeSet<String
 }
 
 fn day(text: &str) -> Option<Seconds> {
-    Some(Seconds::parse_date(text).expect("a date"))
+    Seconds::parse_date(text)
 }
 
 /// Holds the listing of a folder against a look at every key.

@@ -29,7 +29,7 @@ pub struct LeaseTimes {
 
 impl Default for LeaseTimes {
     fn default() -> Self {
-        Self { lasts: Duration::from_secs(60), refreshed_every: Duration::from_secs(15) }
+        Self { lasts: Duration::from_mins(1), refreshed_every: Duration::from_secs(15) }
     }
 }
 
@@ -56,8 +56,8 @@ impl Held {
         condition: Condition<'_>,
     ) -> Result<Option<Arc<Self>>, LakeError> {
         let (content, token) = beat(writer, 0);
-        let taken = objects.put_on(path, content, condition, &token, false).await?;
-        Ok(taken.map(|etag| {
+        let version = objects.put_on(path, content, condition, &token, false).await?;
+        Ok(version.map(|etag| {
             Arc::new(Self {
                 objects: objects.clone(),
                 path: path.to_owned(),
@@ -81,18 +81,14 @@ impl Held {
     async fn write(&self, released: bool) -> Result<(), LakeError> {
         let mut etag = self.etag.lock().await;
         let (content, token) = beat(&self.writer, self.beats.fetch_add(1, Ordering::Relaxed));
-        let written = match self.lost.load(Ordering::Relaxed) {
-            true => None,
-            false => self.objects.put_on(&self.path, content, Condition::Is(&etag), &token, released).await?,
-        };
-        match written {
-            Some(new) => *etag = new,
-            None => {
-                self.lost.store(true, Ordering::Relaxed);
-                return Err(LakeError::LeaseLost(self.objects.uri(&self.path)));
-            }
+        if !self.lost.load(Ordering::Relaxed)
+            && let Some(new) = self.objects.put_on(&self.path, content, Condition::Is(&etag), &token, released).await?
+        {
+            *etag = new;
+            return Ok(());
         }
-        Ok(())
+        self.lost.store(true, Ordering::Relaxed);
+        Err(LakeError::LeaseLost(self.objects.uri(&self.path)))
     }
 }
 

@@ -28,6 +28,7 @@
 
 mod lease;
 mod objects;
+mod uploads;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -41,6 +42,7 @@ use tokio::runtime::Handle;
 pub use self::lease::LeaseTimes;
 use self::lease::{Guard, Held};
 use self::objects::{Condition, Found, Objects};
+use self::uploads::Uploads;
 use super::LakeError;
 use super::storage::{Lock, Storage};
 use crate::cloud::Retries;
@@ -48,6 +50,7 @@ use crate::cloud::Retries;
 /// A bucket, or what lies below a prefix in one.
 pub struct Bucket {
     objects: Objects,
+    uploads: Uploads,
     runtime: Handle,
     writer: String,
     times: LeaseTimes,
@@ -72,6 +75,7 @@ impl Bucket {
     pub fn new(client: Client, runtime: Handle, bucket: &str, prefix: &str, settings: Settings) -> Self {
         Self {
             objects: Objects::new(client, bucket, prefix, settings.retries),
+            uploads: Uploads::new(),
             runtime,
             // Unique among processes and machines; names of files come from it, order does not.
             writer: format!("{:016x}", chance()),
@@ -141,13 +145,17 @@ impl Storage for Bucket {
         self.runtime.block_on(self.objects.put(path, Bytes::copy_from_slice(bytes)))
     }
 
+    /// Returns when the upload has begun: who needs the file to be there waits for all of them.
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.put(path, bytes)
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.runtime.block_on(self.uploads.start(&self.objects, path, bytes, &self.runtime));
+        Ok(())
     }
 
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError> {
         let token = format!("{}-{:016x}", self.writer, chance());
         self.runtime.block_on(async {
+            self.uploads.finish().await?;
             self.refresh_leases().await?;
             let bytes = Bytes::copy_from_slice(bytes);
             let put = self.objects.put_on(path, bytes, Condition::Absent, &token, false).await?;
@@ -158,6 +166,7 @@ impl Storage for Bucket {
     fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError> {
         let staged: Vec<&str> = files.iter().map(|(staged, _)| *staged).collect();
         self.runtime.block_on(async {
+            self.uploads.settle().await;
             self.objects.copy(files).await?;
             // All copies come first: who recovers a commit that was cut off finds what is still to be copied.
             self.objects.remove(&staged).await
@@ -173,15 +182,27 @@ impl Storage for Bucket {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
-        self.runtime.block_on(self.objects.list(folder))
+        self.runtime.block_on(async {
+            self.uploads.settle().await;
+            self.objects.list(folder).await
+        })
     }
 
     fn remove(&self, path: &str) -> Result<(), LakeError> {
-        self.runtime.block_on(self.objects.remove(&[path]))
+        self.remove_all(&[path])
+    }
+
+    fn remove_all(&self, paths: &[&str]) -> Result<(), LakeError> {
+        self.runtime.block_on(async {
+            // What comes after its removal would stay.
+            self.uploads.settle().await;
+            self.objects.remove(paths).await
+        })
     }
 
     fn remove_folder(&self, path: &str) -> Result<(), LakeError> {
         self.runtime.block_on(async {
+            self.uploads.settle().await;
             let paths = self.objects.list(path).await?;
             self.objects.remove(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await
         })

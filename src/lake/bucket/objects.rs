@@ -24,7 +24,7 @@ const RELEASED: &str = "keytrail-released";
 /// Most objects that one call removes.
 const REMOVED_AT_ONCE: usize = 1_000;
 /// Calls under way at once, where there are many alike.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 const READ: &str = "s3:GetObject on the output's objects and s3:ListBucket on its bucket (without the second, S3 \
                     says the same of an object that is not there)";

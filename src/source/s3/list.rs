@@ -344,3 +344,41 @@ impl LeftOut {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders(prefix: &str, names: impl Iterator<Item = u64>, next: Option<&str>) -> Page {
+        let folders = names.map(|name| format!("{prefix}{name:012}/")).collect();
+        Page { objects: Vec::new(), folders, next: next.map(str::to_owned) }
+    }
+
+    #[test]
+    fn accounts_go_on_for_pages() {
+        let wanted = Wanted { accounts: vec!["000000001500".to_owned()], ..Wanted::default() };
+        let walk = Walk { bucket: "b", wanted: &wanted };
+        let (mut pending, mut listed) = (walk.start("AWSLogs/", &mut LeftOut::default()), Listed::default());
+        let job = pending.pop().expect("a call");
+        walk.take(job, folders("AWSLogs/", 0..1_000, Some("more")), &mut pending, &mut listed);
+        let job = pending.pop().expect("the next page");
+        assert_eq!((job.token.as_deref(), pending.len()), (Some("more"), 0));
+        walk.take(job, folders("AWSLogs/", 1_000..2_000, None), &mut pending, &mut listed);
+        assert_eq!(pending.iter().map(|job| job.prefix.as_str()).collect::<Vec<_>>(), ["AWSLogs/000000001500/"]);
+    }
+
+    #[test]
+    fn a_busy_month_is_cut_at_every_day_without_gap_or_overlap() {
+        let (first, rest) = split("m/", "m/29/x", 31);
+        let ends: Vec<_> = rest
+            .iter()
+            .map(|job| match &job.scope {
+                Scope::Flat { after, before, .. } => (after.as_deref(), before.as_deref()),
+                _ => (None, None),
+            })
+            .collect();
+        assert_eq!(first.as_deref(), Some("m/30"));
+        assert_eq!(ends, [(Some("m/30"), Some("m/31")), (Some("m/31"), None)]);
+        assert!(split("m/", "m/31/x", 31).1.is_empty() && split("m/", "m/other", 31).0.is_none());
+    }
+}
