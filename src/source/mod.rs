@@ -1,9 +1,14 @@
 //! Where objects come from: listing what there is, fetching one.
 
 pub mod aws;
+pub mod lease;
 pub mod local;
+pub mod memory_queue;
+pub mod notification;
 pub mod object_name;
+pub mod queue;
 pub mod s3;
+pub mod sqs;
 
 use crate::cloud::{Failure, Kind};
 use crate::model::object::ObjectRef;
