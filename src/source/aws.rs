@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest that one attempt may take until its answer begins. A long poll takes 20 s, a part of an
 /// upload of 8 MiB as long at 0.4 MB/s. Bodies that are read are watched by the protection against
 /// stalled streams instead.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Attempts of a call, unless something else is asked for; between them the SDK waits with jitter.
 const ATTEMPTS: u32 = 4;

@@ -267,7 +267,7 @@ fn refused(receipts: Vec<Receipt>, results: Vec<Result<(), QueueError>>) -> Vec<
 }
 
 impl Queue for MemoryQueue {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "memory"
     }
 

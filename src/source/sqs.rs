@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
-    Message as SqsMessage, MessageSystemAttributeName as Attribute, QueueAttributeName, SendMessageBatchRequestEntry,
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry, ChangeMessageVisibilityBatchResultEntry,
+    DeleteMessageBatchRequestEntry, DeleteMessageBatchResultEntry, Message as SqsMessage,
+    MessageSystemAttributeName as Attribute, QueueAttributeName, SendMessageBatchRequestEntry,
+    SendMessageBatchResultEntry,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -127,7 +129,7 @@ impl Sqs {
         };
         match call.await {
             Ok(answer) => {
-                let done = answer.successful().iter().map(|entry| entry.id());
+                let done = answer.successful().iter().map(ChangeMessageVisibilityBatchResultEntry::id);
                 self.by_place(operation, receipts.len(), done, answer.failed())
             }
             Err(error) => vec![Err(error); receipts.len()],
@@ -151,7 +153,7 @@ impl Sqs {
         };
         match call.await {
             Ok(answer) => {
-                let done = answer.successful().iter().map(|entry| entry.id());
+                let done = answer.successful().iter().map(DeleteMessageBatchResultEntry::id);
                 self.by_place(operation, receipts.len(), done, answer.failed())
             }
             Err(error) => vec![Err(error); receipts.len()],
@@ -175,7 +177,7 @@ impl Sqs {
         };
         match call.await {
             Ok(answer) => {
-                let done = answer.successful().iter().map(|entry| entry.id());
+                let done = answer.successful().iter().map(SendMessageBatchResultEntry::id);
                 self.by_place(operation, count, done, answer.failed())
             }
             Err(error) => vec![Err(error); count],

@@ -10,6 +10,7 @@
     reason = "tests say what they expect, and why they skip"
 )]
 
+mod arrivals;
 mod bad_input;
 mod bucket;
 mod crash;

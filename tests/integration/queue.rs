@@ -1,11 +1,15 @@
 //! One test body over the queue in memory and over a real server: what holds for the one holds for the other.
 
 use std::future::Future;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
-use keytrail::source::lease::{Leases, Settings};
+use keytrail::source::aws::{self, Aws, Settings};
+use keytrail::source::lease::{self, Leases};
 use keytrail::source::memory_queue::MemoryQueue;
 use keytrail::source::queue::{Message, Queue, QueueError, Reason, Receipt, Verdict};
 use keytrail::source::sqs::Sqs;
@@ -181,7 +185,7 @@ async fn too_many_receives_make_a_dead_letter(maker: &impl Maker) {
 async fn leases_keep_what_takes_long(maker: &impl Maker) {
     let (queue, dead) = maker.make("leases").await;
     send(&*queue, 12).await;
-    let settings = Settings { visibility: SECOND * 2, most: 50 };
+    let settings = lease::Settings { visibility: SECOND * 2, most: 50 };
     let leases = Leases::start(Arc::clone(&queue), settings, Box::new(|trouble| panic!("{trouble}")));
     let mut held = Vec::new();
     while held.len() < 12 {
@@ -231,15 +235,66 @@ async fn errors_of_a_real_queue_say_what_to_do() {
     assert_eq!((reason, verdict), (Reason::Unavailable, Verdict::Retry), "{said}");
 }
 
+/// A queue behind an endpoint, asked once.
+async fn asked_once(endpoint: &str, credentials: Option<SharedCredentialsProvider>) -> Sqs {
+    let loader = aws::loader(&Settings {
+        region: Some("us-east-1".to_owned()),
+        endpoint_url: Some(endpoint.to_owned()),
+        attempts: Some(1),
+        ..Settings::default()
+    });
+    let loader = match credentials {
+        Some(credentials) => loader.credentials_provider(credentials),
+        None => loader.no_credentials(),
+    };
+    Sqs::new(Aws::new(loader.load().await).sqs(), format!("{endpoint}/1/q"))
+}
+
+/// Answers every request with the same status and error code, as SQS words it.
+fn answering(status: u16, code: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            // The request is small; what is left of it does not matter.
+            let _ = stream.read(&mut [0; 8192]);
+            let body = format!(r#"{{"__type":"com.amazonaws.sqs#{code}","message":"secret"}}"#);
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: close");
+            let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn answers_of_sqs_have_their_verdicts() {
+    for (status, code, reason, says) in [
+        (403, "AccessDeniedException", Reason::Denied, "allow sqs:ReceiveMessage"),
+        (403, "AccessDenied", Reason::Denied, "allow sqs:ReceiveMessage"),
+        (400, "KMS.AccessDeniedException", Reason::KeyDenied, "allow kms:Decrypt"),
+        (400, "KmsThrottled", Reason::Throttled, "too many"),
+        (400, "RequestThrottled", Reason::Throttled, "too many"),
+        (403, "OverLimit", Reason::Throttled, "too many"),
+        (403, "ExpiredToken", Reason::Credentials, "aws sso login"),
+        (403, "InvalidClientTokenId", Reason::Credentials, "aws sso login"),
+        (400, "QueueDoesNotExist", Reason::NoQueue, "check the URL"),
+        (500, "InternalFailure", Reason::Unavailable, "not well"),
+        (503, "", Reason::Unavailable, "not well"),
+        (400, "Nonsense", Reason::Invalid, "Nonsense"),
+    ] {
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let queue = asked_once(&answering(status, code), Some(SharedCredentialsProvider::new(credentials))).await;
+        let error = queue.receive(1, NO_TIME, SECOND).await.expect_err("an error");
+        let said = error.to_string();
+        assert_eq!(error.reason, reason, "{status} {code}: {said}");
+        assert!(said.contains(says) && !said.contains("secret"), "{said}");
+    }
+}
+
 #[tokio::test]
 async fn missing_credentials_are_told() {
-    let config = keytrail::source::aws::loader(&keytrail::source::aws::Settings {
-        region: Some("us-east-1".to_owned()),
-        endpoint_url: Some("http://127.0.0.1:9".to_owned()),
-        ..Default::default()
-    });
-    let aws = keytrail::source::aws::Aws::new(config.no_credentials().load().await);
-    let queue = Sqs::new(aws.sqs(), "http://127.0.0.1:9/1/q".to_owned());
+    let queue = asked_once("http://127.0.0.1:9", None).await;
     let error = queue.receive(1, NO_TIME, SECOND).await.expect_err("no credentials");
     assert_eq!((&error.reason, error.verdict()), (&Reason::Credentials, Verdict::Fatal), "{error}");
 }

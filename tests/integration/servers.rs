@@ -85,6 +85,19 @@ impl Ministack {
         format!("http://{}", self.address)
     }
 
+    /// A call of a service without an SDK here, such as `AWSEvents.PutRule`; returns the whole answer.
+    pub fn post(&self, target: &str, body: &str) -> String {
+        let service = "Credential=test/20260101/us-east-1/events/aws4_request";
+        let request = format!(
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nX-Amz-Target: {target}\r\n\
+             Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 {service}, SignedHeaders=host, Signature=0\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        exchange(self.address, &request).expect("an answer")
+    }
+
     /// Clients that talk to it and to nothing else.
     pub async fn aws(&self) -> Aws {
         let settings =
@@ -133,15 +146,17 @@ fn free_address() -> std::io::Result<SocketAddr> {
 }
 
 fn healthy(address: SocketAddr) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    let request = "GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    exchange(address, request).is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 fn text_of(path: &Path) -> String {
