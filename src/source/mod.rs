@@ -1,5 +1,6 @@
 //! Where objects come from: listing what there is, fetching one.
 
+pub mod announcement;
 pub mod aws;
 pub mod lease;
 pub mod local;

@@ -111,7 +111,7 @@ async fn event_bridge(server: &Ministack, scene: &Scene) {
 async fn drain(queue: &Sqs) -> (Vec<(String, String, Option<u64>)>, BTreeMap<PassedOver, u32>) {
     let (mut named, mut passed_over) = (Vec::new(), BTreeMap::<PassedOver, u32>::new());
     loop {
-        let messages = queue.receive(10, Duration::from_secs(2), Duration::from_secs(60)).await.expect("messages");
+        let messages = queue.receive(10, Duration::from_secs(2), Duration::from_mins(1)).await.expect("messages");
         if messages.is_empty() {
             named.sort();
             return (named, passed_over);

@@ -185,7 +185,7 @@ async fn after_twelve_hours_a_message_is_let_go() {
         sleep(Duration::from_secs(10)).await;
     }
     assert_eq!(scene.depth().await, (0, 1));
-    scene.pass(Duration::from_secs(60)).await;
+    scene.pass(Duration::from_mins(1)).await;
     assert_eq!(scene.depth().await, (1, 0));
     assert_eq!(scene.troubles(), [Trouble::Lost { id: held.id.clone(), reason: None }]);
     let extensions = scene.queue.calls(Operation::Extend);

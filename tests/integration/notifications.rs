@@ -144,7 +144,7 @@ fn what_is_not_known_is_an_error_that_shows_nothing() {
         (r#"{"Type": "Notification", "secret": 1}"#.to_owned(), Shape::Incomplete),
         (r#"{"Records": "secret"}"#.to_owned(), Shape::Incomplete),
         (r#"{"Records": []}"#.to_owned(), Shape::NamesNothing),
-        (s3(&[kms.clone()]), Shape::ForeignRecords),
+        (s3(std::slice::from_ref(&kms)), Shape::ForeignRecords),
         (s3(&[created, kms]), Shape::ForeignRecords),
         (s3(&[json!({ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put" })]), Shape::Incomplete),
         (s3(&[json!({ "eventSource": "aws:s3" })]), Shape::Incomplete),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
 use keytrail::source::aws::{self, Aws, Settings};
-use keytrail::source::lease::{self, Leases};
+use keytrail::source::lease::{self, Held, Leases};
 use keytrail::source::memory_queue::MemoryQueue;
 use keytrail::source::queue::{Message, Queue, QueueError, Reason, Receipt, Verdict};
 use keytrail::source::sqs::Sqs;
@@ -112,7 +112,7 @@ async fn all_come_once_and_go(maker: &impl Maker) {
     assert_eq!(depth(&*queue).await, (37, 0));
     let mut messages = Vec::new();
     while messages.len() < 37 {
-        let some = receive(&*queue, WAIT, Duration::from_secs(60)).await;
+        let some = receive(&*queue, WAIT, Duration::from_mins(1)).await;
         assert!(!some.is_empty() && some.len() <= 10);
         messages.extend(some);
     }
@@ -134,7 +134,7 @@ async fn what_is_not_acknowledged_comes_again(maker: &impl Maker) {
     let first = one(&*queue, SECOND).await;
     assert!(receive(&*queue, NO_TIME, SECOND).await.is_empty());
     // The wait ends when the message is back, not when the wait is over.
-    let second = one(&*queue, Duration::from_secs(60)).await;
+    let second = one(&*queue, Duration::from_mins(1)).await;
     assert_eq!((&first.id, &first.body, second.received), (&second.id, &second.body, 2));
     assert_ne!(first.receipt, second.receipt);
     assert!(queue.acknowledge(vec![second.receipt]).await.is_empty());
@@ -147,11 +147,11 @@ async fn extending_and_releasing_move_the_time(maker: &impl Maker) {
     let (queue, _) = maker.make("moves").await;
     send(&*queue, 1).await;
     let first = one(&*queue, SECOND * 2).await;
-    assert_eq!(queue.extend(&[&first.receipt], Duration::from_secs(60)).await, [Ok(())]);
+    assert_eq!(queue.extend(&[&first.receipt], Duration::from_mins(1)).await, [Ok(())]);
     tokio::time::sleep(SECOND + OVER).await;
     assert!(receive(&*queue, NO_TIME, SECOND).await.is_empty(), "not extended");
     assert!(queue.release(vec![first.receipt], NO_TIME).await.is_empty());
-    let second = one(&*queue, Duration::from_secs(60)).await;
+    let second = one(&*queue, Duration::from_mins(1)).await;
     assert!(queue.release(vec![second.receipt], SECOND).await.is_empty());
     assert!(receive(&*queue, NO_TIME, SECOND).await.is_empty(), "given back at once");
     assert!(queue.acknowledge(vec![one(&*queue, SECOND).await.receipt]).await.is_empty());
@@ -160,9 +160,9 @@ async fn extending_and_releasing_move_the_time(maker: &impl Maker) {
 async fn failures_are_told_one_by_one(maker: &impl Maker) {
     let (queue, _) = maker.make("failures").await;
     send(&*queue, 1).await;
-    let message = one(&*queue, Duration::from_secs(60)).await;
+    let message = one(&*queue, Duration::from_mins(1)).await;
     let invented = Receipt::new("no such receipt".to_owned());
-    let results = queue.extend(&[&invented, &message.receipt], Duration::from_secs(60)).await;
+    let results = queue.extend(&[&invented, &message.receipt], Duration::from_mins(1)).await;
     assert!(results[0].is_err() && results[1].is_ok(), "{results:?}");
     let refused = queue.acknowledge(vec![message.receipt, invented]).await;
     assert_eq!(refused.iter().map(|refused| refused.receipt.handle()).collect::<Vec<_>>(), ["no such receipt"]);
@@ -174,7 +174,7 @@ async fn too_many_receives_make_a_dead_letter(maker: &impl Maker) {
     let (queue, dead) = maker.make("poison").await;
     send(&*queue, 1).await;
     for received in 1..=MOST_RECEIVES {
-        let message = one(&*queue, Duration::from_secs(60)).await;
+        let message = one(&*queue, Duration::from_mins(1)).await;
         assert_eq!(message.received, received);
         assert!(queue.release(vec![message.receipt], NO_TIME).await.is_empty());
     }
@@ -196,7 +196,7 @@ async fn leases_keep_what_takes_long(maker: &impl Maker) {
     assert!(leases.counts().extended >= 12);
     let open = held.split_off(8);
     for delivery in held {
-        delivery.held.split(2).into_iter().for_each(|object| object.done());
+        delivery.held.split(2).into_iter().for_each(Held::done);
     }
     let counts = leases.close().await;
     assert_eq!((counts.acknowledged, counts.given_back, counts.lost), (8, 4, 0));

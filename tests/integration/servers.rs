@@ -13,7 +13,7 @@ use keytrail::source::aws::{self, Aws, Settings};
 const MINISTACK: &str = "ministack==1.5.33";
 
 /// Longest until a server answers; on two busy cores it takes seconds.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 
 /// S3, SQS, SNS and `EventBridge` on 127.0.0.1; ended when dropped.
 pub struct Ministack {
@@ -44,7 +44,7 @@ impl Ministack {
         let mut last = String::new();
         for _ in 0..3 {
             match Self::on_some_port(&program, folder.path()) {
-                Ok((child, address)) => return Ok(Self { child, address, folder: folder }),
+                Ok((child, address)) => return Ok(Self { child, address, folder }),
                 Err(reason) => last = reason,
             }
         }

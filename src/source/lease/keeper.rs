@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Counters, Trouble, Watch};
+use super::{Counters, Room, Trouble, Watch};
 use crate::source::queue::{LONGEST_INVISIBLE, Operation, Queue, QueueError, Reason, Receipt, Refused, Verdict};
 
 /// Attempts to delete a message that is done with; then it may come again.
@@ -44,17 +44,11 @@ pub(super) struct Entry {
     /// Attempts to delete it.
     attempts: u32,
     /// Its room; free when the entry is dropped.
-    _room: OwnedSemaphorePermit,
+    _room: Room,
 }
 
 impl Entry {
-    pub(super) fn new(
-        receipt: Receipt,
-        id: String,
-        now: Instant,
-        visibility: Duration,
-        room: OwnedSemaphorePermit,
-    ) -> Self {
+    pub(super) fn new(receipt: Receipt, id: String, now: Instant, visibility: Duration, room: Room) -> Self {
         let renew = Some(now + visibility / 2);
         Self { receipt, id, since: now, until: now + visibility, renew, attempts: 0, _room: room }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::queue::{MOST_OF_A_CALL, Message, Queue, QueueError};
@@ -28,7 +28,8 @@ pub struct Settings {
     /// enough that a lost connection comes back in time; short enough that what a killed worker held
     /// comes again soon.
     pub visibility: Duration,
-    /// Messages that may be held at a time.
+    /// Messages that may be held at a time. When so many wait for a commit, nothing more is received:
+    /// commits must not wait for more messages alone.
     pub most: usize,
 }
 
@@ -96,6 +97,27 @@ struct Counters {
     acknowledged: AtomicU64,
     not_acknowledged: AtomicU64,
     given_back: AtomicU64,
+    /// Messages held now.
+    held: AtomicU64,
+}
+
+/// The room of a message that is held, free again when dropped.
+struct Room {
+    _permit: OwnedSemaphorePermit,
+    counters: Arc<Counters>,
+}
+
+impl Room {
+    fn new(permit: OwnedSemaphorePermit, counters: Arc<Counters>) -> Self {
+        Counters::add(&counters.held, 1);
+        Self { _permit: permit, counters }
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.counters.held.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Counters {
@@ -164,10 +186,11 @@ impl Leases {
         Ok(with_room.map(|(permit, message)| self.hold(message, now, permit)).collect())
     }
 
-    fn hold(&self, message: Message, now: Instant, permit: tokio::sync::OwnedSemaphorePermit) -> Delivery {
+    fn hold(&self, message: Message, now: Instant, permit: OwnedSemaphorePermit) -> Delivery {
         let Message { receipt, id, body, received, sent_ms } = message;
         let lease = self.next.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry::new(receipt, id.clone(), now, self.settings.visibility, permit);
+        let room = Room::new(permit, Arc::clone(&self.counters));
+        let entry = Entry::new(receipt, id.clone(), now, self.settings.visibility, room);
         // Without a keeper nobody extends: the message comes again.
         let _ = self.notes.send(Note::Hold(lease, entry));
         let notes = self.notes.clone();
@@ -178,7 +201,7 @@ impl Leases {
     /// Messages held now, those that are being acknowledged included.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.settings.most.saturating_sub(self.room.available_permits())
+        usize::try_from(self.counters.held.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
     /// What became of messages so far.
