@@ -25,8 +25,8 @@ use crate::s3_source::{QUICK, client};
 use crate::servers::Ministack;
 use crate::support::{Lcg, files_below, small_trail, tables, temp_dir, write};
 
-const SHORT: LeaseTimes =
-    LeaseTimes { lasts: Duration::from_millis(1_500), refreshed_every: Duration::from_millis(300) };
+/// Short enough to be waited for; long enough that a busy machine refreshes it in time.
+const SHORT: LeaseTimes = LeaseTimes { lasts: Duration::from_secs(3), refreshed_every: Duration::from_millis(300) };
 
 fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")

@@ -321,9 +321,11 @@ async fn what_cannot_be_had_is_named_and_judged() {
         target if target.contains("denied") => Fault::Denied,
         target if target.contains("slow") => Fault::SlowDown,
         target if target.contains("cut") => Fault::Cut,
+        target if target.contains("stall") => Fault::Stall,
         _ => Fault::None,
     });
     put(&direct, "cut.json", &[b'x'; 900]).await;
+    put(&direct, "stall.json", &[b'x'; 900]).await;
     let limits = Limits {
         cap: 1_000,
         silence: Duration::from_millis(400),
@@ -339,12 +341,13 @@ async fn what_cannot_be_had_is_named_and_judged() {
         ("denied.json", Verdict::Poison, "s3:GetObject"),
         ("slow.json", Verdict::Retry, "SlowDown"),
         ("cut.json", Verdict::Retry, "broke off"),
+        ("stall.json", Verdict::Retry, "stalled"),
     ] {
         let started = Instant::now();
         let error = store.get(&object(key, 1), &mut buffer).await.expect_err(key);
         assert_eq!(error.verdict(), verdict, "{key}: {error}");
         assert!(error.to_string().contains(says), "{error}");
-        assert!(started.elapsed() < Duration::from_secs(20), "{key} took {:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{key} took {:?}", started.elapsed());
     }
     let cuts = proxy.seen().iter().filter(|(request, _)| request.target.contains("cut")).count();
     assert_eq!(cuts, 3, "a body that breaks off is fetched again, and not for ever");
@@ -361,4 +364,25 @@ async fn what_cannot_be_had_is_named_and_judged() {
     drop(server);
     let error = store.get(&object("just.json", 1), &mut buffer).await.expect_err("no server");
     assert_eq!(error.verdict(), Verdict::Retry, "{error}");
+}
+
+/// Credentials that cannot be had end the run, and the message says so.
+#[tokio::test]
+async fn without_credentials_nothing_goes_on() {
+    let settings = Settings {
+        region: Some("us-east-1".to_owned()),
+        endpoint_url: Some("http://127.0.0.1:9".to_owned()),
+        ..Settings::default()
+    };
+    let config = aws_config::provider_config::ProviderConfig::without_region()
+        .with_http_client(aws_smithy_http_client::Builder::new().build_http());
+    let none = aws_config::profile::ProfileFileCredentialsProvider::builder().configure(&config);
+    let none = none.profile_name("keytrail-has-none").build();
+    let client = Aws::new(aws::loader(&settings).credentials_provider(none).load().await).s3();
+    let store = S3Store::new(client, tokio::runtime::Handle::current(), Limits::with_cap(1_000));
+    let started = Instant::now();
+    let error = store.get(&object("x.json", 1), &mut Vec::new()).await.expect_err("no credentials");
+    assert_eq!(error.verdict(), Verdict::Fatal, "{error}");
+    assert!(error.to_string().contains("set credentials"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(5), "it is no use to try again");
 }
