@@ -12,6 +12,15 @@ use keytrail::source::aws::{self, Aws, Settings};
 
 const MINISTACK: &str = "ministack==1.5.33";
 
+/// Serves until its standard input ends: when the tests are killed too, and nothing is dropped.
+const SERVE: &str = "
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+from ministack.app import main
+sys.argv = ['ministack']
+main()
+";
+
 /// Longest until a server answers; on two busy cores it takes seconds.
 const READY: Duration = Duration::from_mins(1);
 
@@ -38,12 +47,12 @@ impl Ministack {
     }
 
     fn try_start() -> Result<Self, String> {
-        let program = installed()?;
+        let python = installed()?;
         let folder = tempfile::tempdir().map_err(|e| format!("this test needs a temporary folder: {e}"))?;
         // Between finding a free port and binding it somebody else may take it.
         let mut last = String::new();
         for _ in 0..3 {
-            match Self::on_some_port(&program, folder.path()) {
+            match Self::on_some_port(&python, folder.path()) {
                 Ok((child, address)) => return Ok(Self { child, address, folder }),
                 Err(reason) => last = reason,
             }
@@ -51,21 +60,22 @@ impl Ministack {
         Err(last)
     }
 
-    fn on_some_port(program: &Path, folder: &Path) -> Result<(Child, SocketAddr), String> {
+    fn on_some_port(python: &Path, folder: &Path) -> Result<(Child, SocketAddr), String> {
         let address = free_address().map_err(|e| format!("this test needs a free port: {e}"))?;
         let log = folder.join("ministack.log");
         let file = File::create(&log).map_err(|e| format!("this test needs a writable folder: {e}"))?;
         let both = file.try_clone().map_err(|e| format!("this test needs a writable folder: {e}"))?;
-        let mut child = Command::new(program)
+        let mut child = Command::new(python)
+            .args(["-c", SERVE])
             // Its default is to listen to the whole network.
             .env("BIND_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", address.port().to_string())
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(file)
             .stderr(both)
             .spawn()
-            .map_err(|e| format!("this test needs {}: {e}", program.display()))?;
+            .map_err(|e| format!("this test needs {}: {e}", python.display()))?;
         let until = Instant::now() + READY;
         while Instant::now() < until {
             if let Ok(Some(status)) = child.try_wait() {
@@ -163,7 +173,7 @@ fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
 }
 
-/// The server's program, in a virtual environment made once below the target folder.
+/// Python with the server, in a virtual environment made once below the target folder.
 fn installed() -> Result<PathBuf, String> {
     let binary = Path::new(env!("CARGO_BIN_EXE_keytrail"));
     let target = binary.parent().and_then(Path::parent).expect("the target folder");
@@ -178,7 +188,7 @@ fn installed() -> Result<PathBuf, String> {
         run(pip.arg(MINISTACK), "a package index that has ministack (pip)")?;
     }
     if answers(&python) {
-        Ok(venv.join("bin/ministack"))
+        Ok(python)
     } else {
         Err(format!("{MINISTACK} was installed into {}, but does not answer", venv.display()))
     }
