@@ -1,12 +1,15 @@
 //! Leases over the queue in memory, in paused time: kept, acknowledged after the last object, given back.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use keytrail::source::lease::{Counts, Delivery, Leases, Settings, Trouble};
+use keytrail::source::lease::{Counts, Delivery, Held, Leases, Settings, Trouble};
 use keytrail::source::memory_queue::{Fault, MemoryQueue};
 use keytrail::source::queue::{Depth, LONGEST_INVISIBLE, Operation, Queue, Reason};
 use tokio::time::{advance, sleep};
+
+use crate::support::Lcg;
 
 const VISIBILITY: Duration = Duration::from_secs(30);
 const NO_TIME: Duration = Duration::ZERO;
@@ -266,4 +269,45 @@ async fn a_panic_gives_the_message_back() {
     advance(Duration::from_millis(1)).await;
     sleep(Duration::from_millis(1)).await;
     assert_eq!(scene.depth().await, (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_goes_wrong_all_is_done_before_it_is_deleted_and_nothing_is_left() {
+    // A third of all calls go wrong, each kind in its own rhythm.
+    let faults = |operation, call: u64| match (operation, call.wrapping_mul(2_654_435_761) / 7 % 15) {
+        (Operation::Send | Operation::Depth, _) => None,
+        (_, 0) => Some(Fault::Refuse(Reason::Unavailable)),
+        (_, 1) => Some(Fault::LoseAnswer),
+        (_, 2) => Some(Fault::Stall(VISIBILITY * 2)),
+        (Operation::Receive, 3) => Some(Fault::Twice),
+        (_, 4) => Some(Fault::RefuseFirst(Reason::StaleReceipt)),
+        _ => None,
+    };
+    let scene = Scene::new(MemoryQueue::new().with_faults(faults), 300).await;
+    let mut chance = Lcg(11);
+    let mut finished = BTreeSet::new();
+    let mut rounds = 0;
+    while scene.queue.depth().await.is_ok_and(|depth| depth != Depth::default()) {
+        rounds += 1;
+        assert!(rounds < 2_000, "it does not end: {:?}", scene.leases.counts());
+        let Ok(deliveries) = scene.leases.receive(Duration::from_secs(1)).await else { continue };
+        for Delivery { id, held, .. } in deliveries {
+            sleep(Duration::from_secs(chance.below(20))).await;
+            let mut objects = held.split(usize::try_from(chance.below(4)).expect("small"));
+            match (chance.below(8), objects.pop()) {
+                (0, Some(failed)) => failed.give_back(Duration::from_secs(chance.below(60))),
+                (1, Some(dropped)) => drop(dropped),
+                (_, last) => {
+                    last.into_iter().for_each(Held::done);
+                    finished.insert(id);
+                }
+            }
+            objects.into_iter().for_each(Held::done);
+        }
+        scene.leases.flush().await;
+    }
+    assert_eq!(finished.len(), 300, "deleted before it was done");
+    let counts = scene.leases.close().await;
+    assert!(counts.lost > 0 && counts.given_back > 0 && counts.not_acknowledged > 0, "no trouble: {counts:?}");
+    assert_eq!(scene.leases.held(), 0);
 }
