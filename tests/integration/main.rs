@@ -13,6 +13,7 @@
 mod arrivals;
 mod bad_input;
 mod bucket;
+mod bucket_lake;
 mod crash;
 mod determinism;
 mod duckdb;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use keytrail::cloud::Retries;
 use keytrail::model::object::ObjectRef;
@@ -19,14 +20,11 @@ use crate::support::Lcg;
 
 /// A client of what answers at `url`, with few attempts of its own: ours are what is tested.
 pub async fn client(url: &str) -> Client {
-    let settings = Settings {
-        region: Some("us-east-1".to_owned()),
-        endpoint_url: Some(url.to_owned()),
-        attempts: Some(2),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { region: Some("us-east-1".to_owned()), endpoint_url: Some(url.to_owned()), ..Settings::default() };
+    let retries = RetryConfig::standard().with_max_attempts(2).with_initial_backoff(Duration::from_millis(20));
     let credentials = SharedCredentialsProvider::new(Credentials::new("test", "test", None, None, "test"));
-    Aws::new(aws::loader(&settings).credentials_provider(credentials).load().await).s3()
+    Aws::new(aws::loader(&settings).retry_config(retries).credentials_provider(credentials).load().await).s3()
 }
 
 pub const QUICK: Retries = Retries { attempts: 8, first_pause: Duration::from_millis(20) };
