@@ -1,7 +1,8 @@
 //! A bucket as output location.
 //!
 //! The lake is synchronous, S3 is not: a [`Bucket`] owns the handle of a runtime and waits for it. It must
-//! be used from plain threads (or `spawn_blocking`), and the runtime must have threads of its own.
+//! be used from plain threads (or `spawn_blocking`). The runtime must have threads of its own, and outlive the
+//! bucket and its locks.
 //!
 //! # What readers see
 //!
