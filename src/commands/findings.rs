@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
 use super::Verdict;
+use super::network::{self, Network};
 use crate::cli::{FindingsArgs, RowFormat};
-use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::findings::Findings;
@@ -22,8 +22,10 @@ pub(super) type Row = Map<String, Value>;
 
 pub(super) fn run(args: &FindingsArgs, out: &mut dyn Write) -> Result<Verdict> {
     let filter = Filter::new(args)?;
-    let lake = LocalFolder::existing(&args.output)?;
-    let mut rows = merged(read::records::<Findings>(&lake, |row| filter.wants(row))?);
+    let network = Network::for_places(&args.aws, [&args.output])?;
+    let lake = network::existing(&args.output, network.as_ref())?;
+    let lake = lake.as_ref();
+    let mut rows = merged(read::records::<Findings>(lake, |row| filter.wants(row))?);
     let found = rows.len();
     if args.limit > 0 {
         rows.truncate(args.limit);

@@ -6,9 +6,9 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::findings::{Row, text};
+use super::network::{self, Network};
 use super::{Verdict, key_story};
 use crate::cli::{KeysArgs, RowFormat};
-use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::keys::Keys;
@@ -16,11 +16,13 @@ use crate::report::escape::json_line;
 use crate::report::{csv, table};
 
 pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
-    let lake = LocalFolder::existing(&args.output)?;
+    let network = Network::for_places(&args.aws, [&args.output])?;
+    let lake = network::existing(&args.output, network.as_ref())?;
+    let lake = lake.as_ref();
     let wanted = args.key.as_deref();
-    let rows = read::records::<Keys>(&lake, |row| wanted.is_none_or(|key| is_named(row, key)))?;
+    let rows = read::records::<Keys>(lake, |row| wanted.is_none_or(|key| is_named(row, key)))?;
     if let Some(key) = wanted.filter(|_| args.format == RowFormat::Text) {
-        return key_story::write(out, &lake, key, &rows);
+        return key_story::write(out, lake, key, &rows);
     }
     match args.format {
         RowFormat::Text => write_text(out, &rows)?,

@@ -2,10 +2,15 @@
 //! tells whether all went well.
 
 mod backfill;
+mod enqueue;
 mod findings;
 mod key_story;
 mod keys;
+mod maintain;
+mod network;
 mod rules;
+mod sources;
+mod tail;
 mod verify;
 
 use std::io::Write;
@@ -30,6 +35,9 @@ pub enum Verdict {
 pub fn run(cli: Cli, out: &mut dyn Write) -> Result<Verdict> {
     match cli.command {
         Command::Backfill(args) => backfill::run(&args, out),
+        Command::Tail(args) => tail::run(&args, out),
+        Command::Enqueue(args) => enqueue::run(&args, out),
+        Command::Maintain(args) => maintain::run(&args, out),
         Command::Findings(args) => findings::run(&args, out),
         Command::Keys(args) => keys::run(&args, out),
         Command::Rules(args) => rules::run(&args, out),

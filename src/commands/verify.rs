@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::Verdict;
 use super::findings::Row;
+use super::network::{self, Network};
 use crate::cli::{SummaryFormat, VerifyArgs};
 use crate::lake::ledger::{self, Entry, FileEntry, Kind};
-use crate::lake::local::LocalFolder;
 use crate::lake::read;
 use crate::lake::schema::Table;
 use crate::lake::storage::Storage;
@@ -37,8 +37,10 @@ struct Verification {
 }
 
 pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict> {
-    let lake = LocalFolder::existing(&args.output)?;
-    let found = verify(&lake)?;
+    let network = Network::for_places(&args.aws, [&args.output])?;
+    let lake = network::existing(&args.output, network.as_ref())?;
+    let lake = lake.as_ref();
+    let found = verify(lake)?;
     match args.format {
         SummaryFormat::Text => write_text(out, &found)?,
         SummaryFormat::Json => {

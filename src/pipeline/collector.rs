@@ -1,0 +1,118 @@
+//! Gathers what was drawn into batches and commits them. Each object comes with a ticket, which is handed
+//! back when all rows of the object are durable and published, and not before.
+
+use std::time::Instant;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::cores::Cores;
+use super::draw::fetch_and_analyze;
+use super::{PipelineError, Settings};
+use crate::analyze::Analyzer;
+use crate::lake::Lake;
+use crate::lake::seen::SeenWindow;
+use crate::model::object::{ObjectId, ObjectStatus};
+use crate::model::r#yield::Yield;
+use crate::source::Store;
+use crate::telemetry::summary::Summary;
+
+/// Takes what was drawn, in the order in which it is to be committed.
+pub(super) struct Collector<'r, 'p, T> {
+    lake: &'r mut Lake,
+    seen: SeenWindow,
+    settings: &'r Settings,
+    cores: &'r Cores,
+    store: &'r dyn Store,
+    /// For objects that hold events which another object held already.
+    second_look: Analyzer<'p>,
+    batch: Vec<Yield>,
+    tickets: Vec<Vec<T>>,
+    places: FxHashMap<ObjectId, usize>,
+    bytes: usize,
+    opened: Option<Instant>,
+    summary: &'r mut Summary,
+}
+
+/// A ticket, and what became of its object.
+pub(super) struct Settled<T> {
+    pub(super) status: ObjectStatus,
+    pub(super) ticket: T,
+}
+
+impl<'r, 'p, T> Collector<'r, 'p, T> {
+    pub(super) fn new(
+        lake: &'r mut Lake,
+        (settings, cores): (&'r Settings, &'r Cores),
+        store: &'r dyn Store,
+        second_look: Analyzer<'p>,
+        summary: &'r mut Summary,
+    ) -> Result<Self, PipelineError> {
+        let seen = lake.seen_window(settings.seen_events)?;
+        let (batch, tickets, places) = (Vec::new(), Vec::new(), FxHashMap::default());
+        let (bytes, opened) = (0, None);
+        Ok(Self { lake, seen, settings, cores, store, second_look, batch, tickets, places, bytes, opened, summary })
+    }
+
+    /// When the oldest object of the open batch was taken.
+    pub(super) fn opened(&self) -> Option<Instant> {
+        self.opened
+    }
+
+    /// Takes what was drawn from an object, and commits the batch if it is large enough by now.
+    pub(super) fn take(&mut self, drawn: Yield, ticket: T) -> Result<Vec<Settled<T>>, PipelineError> {
+        if self.lake.ledger().holds(&drawn.object) {
+            // Another delivery of what is committed.
+            self.summary.objects.already_done += 1;
+            return Ok(vec![Settled { status: ObjectStatus::Done, ticket }]);
+        }
+        match self.places.get(&drawn.object.id()) {
+            Some(place) => {
+                // Another delivery of what is about to be committed: it waits for that.
+                self.summary.objects.already_done += 1;
+                self.tickets[*place].push(ticket);
+            }
+            None => self.add(drawn, ticket),
+        }
+        if self.batch.len() >= self.settings.batch_objects || self.bytes >= self.settings.batch_bytes {
+            return self.commit();
+        }
+        Ok(Vec::new())
+    }
+
+    fn add(&mut self, mut drawn: Yield, ticket: T) {
+        let known = self.seen.known(&drawn.seen);
+        if !known.is_empty() {
+            drawn = self.look_again(&drawn, &known);
+        }
+        self.seen.add(&drawn.seen);
+        self.summary.add(&drawn);
+        self.bytes += drawn.bytes();
+        self.opened.get_or_insert_with(Instant::now);
+        self.places.insert(drawn.object.id(), self.batch.len());
+        self.batch.push(drawn);
+        self.tickets.push(vec![ticket]);
+    }
+
+    fn look_again(&mut self, drawn: &Yield, known: &FxHashSet<u64>) -> Yield {
+        fetch_and_analyze(&drawn.object, self.store, &mut self.second_look, &mut Vec::new(), known)
+    }
+
+    /// Commits the open batch, and hands back the tickets of its objects.
+    pub(super) fn commit(&mut self) -> Result<Vec<Settled<T>>, PipelineError> {
+        self.bytes = 0;
+        self.opened = None;
+        self.places.clear();
+        let batch = std::mem::take(&mut self.batch);
+        let statuses: Vec<ObjectStatus> = batch.iter().map(|drawn| drawn.status).collect();
+        let core = self.cores.for_the_collector();
+        let committed = self.lake.commit_batch(batch)?;
+        drop(core);
+        self.summary.rows_written += committed.rows;
+        self.summary.bytes_written += committed.bytes;
+        self.summary.commits += u64::from(committed.rows > 0);
+        let settled = statuses.into_iter().zip(self.tickets.drain(..));
+        Ok(settled
+            .flat_map(|(status, tickets)| tickets.into_iter().map(move |ticket| Settled { status, ticket }))
+            .collect())
+    }
+}

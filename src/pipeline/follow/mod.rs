@@ -1,0 +1,268 @@
+//! Follows a queue: what its messages name is fetched, analysed and committed, and only then is a
+//! message acknowledged.
+//!
+//! ```text
+//! poll (task) → Work → fetch (task) → Fetched → workers (threads) → Drawn → collector (this thread)
+//!   receives            bounded by bytes            analyse                   commits, acknowledges
+//! ```
+//!
+//! Each arrow is bounded: messages by the leases, bytes by a budget, yields by a channel. So a fast S3
+//! waits for slow workers, and both wait for a slow output. A message travels as a share of its lease
+//! with each object that it names; whoever drops a share gives the message back.
+
+mod fetch;
+mod pace;
+mod poll;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use rustc_hash::FxHashSet;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use self::fetch::Fetched;
+use super::collector::{Collector, Settled};
+use super::cores::Cores;
+use super::draw::{analyze, failed};
+use super::{PipelineError, Settings};
+use crate::analyze::{Analyzer, Plan};
+use crate::lake::Lake;
+use crate::model::object::{ObjectRef, ObjectStatus};
+use crate::model::r#yield::Yield;
+use crate::source::lease::{Held, Leases};
+use crate::source::notification::{PassedOver, Unreadable};
+use crate::source::queue::QueueError;
+use crate::source::s3::S3Store;
+use crate::source::{FetchError, Verdict};
+use crate::telemetry::summary::Summary;
+
+/// How a queue is followed.
+#[derive(Debug, Clone, Copy)]
+pub struct FollowSettings {
+    /// Age at which an open batch is committed.
+    pub flush_interval: Duration,
+    /// Objects fetched at once, at most; how many it is depends on S3 and the workers.
+    pub fetches: usize,
+    /// Whether to end when the queue is empty.
+    pub until_empty: bool,
+    /// How long a message that could not be dealt with stays invisible before it is tried again.
+    pub try_again_after: Duration,
+    /// How long ending may take: what is not acknowledged by then comes again.
+    pub grace: Duration,
+}
+
+/// What happens on the way; told as it happens, from several threads.
+pub trait Observer: Send + Sync {
+    /// A message was received that says nothing to us. It is told once, and left to the redrive policy.
+    fn unreadable(&self, message: &str, why: &Unreadable);
+    /// A message told of something else than a log file.
+    fn passed_over(&self, what: PassedOver, times: u32);
+    /// The queue did not answer; it is asked again.
+    fn queue_trouble(&self, error: &QueueError);
+    /// An object could not be fetched.
+    fn fetch_trouble(&self, object: &ObjectRef, error: &FetchError, verdict: Verdict);
+    /// An object was fetched.
+    fn fetched(&self, bytes: usize, took: Duration);
+    /// An object was analysed; its rows are not committed yet.
+    fn drawn(&self, drawn: &Yield);
+    /// A batch was committed and published.
+    fn committed(&self, objects: usize, took: Duration);
+}
+
+/// The plan that workers use, which may change while they work.
+pub struct Plans {
+    current: RwLock<Arc<Plan>>,
+}
+
+impl Plans {
+    /// Begins with a plan.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        Self { current: RwLock::new(Arc::new(plan)) }
+    }
+
+    /// The plan of this moment.
+    #[must_use]
+    pub fn current(&self) -> Arc<Plan> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From the next object on, another plan.
+    pub fn replace(&self, plan: Plan) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan);
+    }
+}
+
+/// Everything that following takes, beside the lake.
+pub struct Follow<'f> {
+    /// The messages.
+    pub leases: Leases,
+    /// The objects.
+    pub store: S3Store,
+    /// The rules.
+    pub plans: &'f Plans,
+    /// As for a list.
+    pub settings: Settings,
+    /// As for a queue.
+    pub follow: FollowSettings,
+    /// True when it is to end.
+    pub stop: watch::Receiver<bool>,
+    /// Who is told.
+    pub observer: Arc<dyn Observer>,
+    /// Where polling and fetching run; it must have threads of its own.
+    pub runtime: Handle,
+}
+
+/// An object that a message names, and the share of the message that it is.
+struct Work {
+    object: ObjectRef,
+    held: Held,
+}
+
+impl Follow<'_> {
+    /// Follows until it is told to stop, the queue is empty (if that is asked for), or nothing can be
+    /// had any more. What was drawn is committed in any case.
+    ///
+    /// # Errors
+    /// If the output cannot be written, or if queue or objects cannot be had and trying again is of no
+    /// use. What was committed before stays; all other messages come again.
+    pub fn run(self, lake: &mut Lake, summary: &mut Summary) -> Result<(), PipelineError> {
+        let Self { leases, store, plans, settings, follow, stop, observer, runtime } = self;
+        let cores = Cores::new(settings.threads);
+        let plan = plans.current();
+        let second_look = Analyzer::new(&plan, settings.max_object_size)?;
+        let mut collector = Collector::new(lake, (&settings, &cores), &store, second_look, summary)?;
+
+        let (works, works_in) = tokio::sync::mpsc::channel(settings.threads);
+        let (fetched, fetched_in) = crossbeam_channel::unbounded();
+        let (drawn, drawn_in) = crossbeam_channel::bounded(settings.threads * 2);
+        let polling =
+            poll::Poll { leases: leases.clone(), works, stop: stop.clone(), follow, observer: Arc::clone(&observer) };
+        let fetching = fetch::Fetch {
+            store: store.clone(),
+            works: works_in,
+            fetched,
+            stop,
+            follow,
+            observer: Arc::clone(&observer),
+            workers: settings.threads,
+        };
+        let (polling, fetching) = (runtime.spawn(polling.run()), runtime.spawn(fetching.run()));
+
+        let collected = std::thread::scope(|scope| {
+            for _ in 0..settings.threads {
+                let (cores, fetched_in, drawn, observer) = (&cores, &fetched_in, drawn.clone(), &*observer);
+                scope.spawn(move || work(plans, &settings, cores, fetched_in, &drawn, observer));
+            }
+            drop(drawn);
+            let collected = collect(&drawn_in, &mut collector, &follow, &*observer);
+            if collected.is_err() {
+                // Nobody commits any more: whoever waits to hand something over is let go.
+                polling.abort();
+                fetching.abort();
+            }
+            drop(drawn_in);
+            collected
+        });
+        // What was fetched and not analysed goes back.
+        drop(fetched_in);
+        let fetching = runtime.block_on(fetching);
+        if matches!(fetching, Ok(Err(_))) {
+            // Nothing can be fetched: what comes is not wanted.
+            polling.abort();
+        }
+        let polled = runtime.block_on(polling);
+        let _ = runtime.block_on(async { tokio::time::timeout(follow.grace, leases.close()).await });
+        collected?;
+        // That a task was aborted is no error of its own.
+        match (polled, fetching) {
+            (Ok(Err(error)), _) => Err(error.into()),
+            (_, Ok(Err(error))) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Analyses what is fetched, with the plan of the moment.
+fn work(
+    plans: &Plans,
+    settings: &Settings,
+    cores: &Cores,
+    fetched: &Receiver<Fetched>,
+    out: &Sender<(Yield, Held)>,
+    observer: &dyn Observer,
+) {
+    let nothing = FxHashSet::default();
+    loop {
+        let plan = plans.current();
+        // Setting it up succeeded once; without memory for another, the others go on.
+        let Ok(mut analyzer) = Analyzer::new(&plan, settings.max_object_size) else { return };
+        loop {
+            let Ok(Fetched { object, stored, held, room }) = fetched.recv() else { return };
+            let drawn = match stored {
+                Err(error) => failed(&object, &error),
+                Ok(stored) => {
+                    let _core = cores.for_a_worker();
+                    analyze(&object, &stored, &mut analyzer, &nothing)
+                }
+            };
+            drop(room);
+            observer.drawn(&drawn);
+            if out.send((drawn, held)).is_err() {
+                return;
+            }
+            if !Arc::ptr_eq(&plan, &plans.current()) {
+                break;
+            }
+        }
+    }
+}
+
+/// Takes what is drawn and commits it by size or age, until nobody draws any more.
+fn collect(
+    drawn: &Receiver<(Yield, Held)>,
+    collector: &mut Collector<'_, '_, Held>,
+    follow: &FollowSettings,
+    observer: &dyn Observer,
+) -> Result<(), PipelineError> {
+    /// Draining a queue, nobody waits for more: what is there is committed when nothing comes for so long.
+    const IDLE: Duration = Duration::from_millis(500);
+    loop {
+        let due = collector.opened().map(|opened| opened + follow.flush_interval);
+        let idle = follow.until_empty.then(|| Instant::now() + IDLE).filter(|_| due.is_some());
+        let received = match due.into_iter().chain(idle).min() {
+            None => drawn.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(deadline) => drawn.recv_deadline(deadline),
+        };
+        let started = Instant::now();
+        let settled = match received {
+            Ok((drawn, held)) => {
+                let settled = collector.take(drawn, held)?;
+                // A batch that never stops growing has an age too.
+                if settled.is_empty() && due.is_some_and(|due| started >= due) { collector.commit()? } else { settled }
+            }
+            Err(RecvTimeoutError::Timeout) => collector.commit()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                settle(collector.commit()?, follow, started, observer);
+                return Ok(());
+            }
+        };
+        settle(settled, follow, started, observer);
+    }
+}
+
+/// All rows of these objects are durable and published, or there are none: their messages are done with.
+/// A message of an object that failed goes back, and in the end to the dead-letter queue.
+fn settle(settled: Vec<Settled<Held>>, follow: &FollowSettings, started: Instant, observer: &dyn Observer) {
+    if !settled.is_empty() {
+        observer.committed(settled.len(), started.elapsed());
+    }
+    for Settled { status, ticket } in settled {
+        match status {
+            ObjectStatus::Done | ObjectStatus::Skipped => ticket.done(),
+            ObjectStatus::Failed => ticket.give_back(follow.try_again_after),
+        }
+    }
+}
