@@ -28,8 +28,6 @@ use crate::telemetry::summary::Summary;
 const BATCH_OBJECTS: usize = 1_000;
 /// Messages held at a time: those of a batch, and those that are in work beside it.
 const MESSAGES: usize = 2_000;
-/// How long a message that could not be dealt with is left alone.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(30);
 
 pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
     let started = Instant::now();
@@ -62,7 +60,8 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
             flush_interval: args.flush_interval,
             fetches: args.fetches,
             until_empty: args.until_empty,
-            try_again_after: TRY_AGAIN_AFTER,
+            // As if it had not been received: the queue's owner has chosen this time for that.
+            try_again_after: args.visibility_timeout,
             grace: args.grace,
         },
         stop: stopped.clone(),

@@ -47,7 +47,7 @@ impl Fetch {
         let mut pace = Pace::new(self.follow.fetches);
         let mut under_way = JoinSet::new();
         let (mut more, mut stop) = (true, self.stop.clone());
-        loop {
+        while more || !under_way.is_empty() {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
@@ -61,9 +61,9 @@ impl Fetch {
                     None => more = false,
                     Some(work) => _ = under_way.spawn(fetch(self.store.clone(), work, Arc::clone(&room))),
                 },
-                else => return Ok(()),
             }
         }
+        Ok(())
     }
 
     fn hand_on(&self, fetched: Fetched, took: Duration, pace: &mut Pace) -> Result<(), FetchError> {

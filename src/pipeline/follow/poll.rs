@@ -16,7 +16,7 @@ use crate::source::queue::{QueueError, Verdict};
 /// The longest poll that SQS knows: fewest calls, and a message is there as soon as it is sent.
 const LONG_POLL: Duration = Duration::from_secs(20);
 /// Draining a queue, an answer without messages is asked for sooner.
-const SHORT_POLL: Duration = Duration::from_secs(2);
+const SHORT_POLL: Duration = Duration::from_secs(1);
 /// Answers without messages after which a queue counts as empty: SQS asks only some of its servers
 /// when it is polled shortly.
 const EMPTY_ANSWERS: u32 = 2;
