@@ -84,9 +84,9 @@ fn linters_find_nothing() {
 
 /// Names of the SDK's operations that a file calls.
 fn calls(text: &str) -> BTreeSet<String> {
-    let by_client = Regex::new(r"\bclient\s*\.([a-z0-9_]+)\(\)").expect("a pattern");
+    let by_client = Regex::new(r"(?-u)\bclient\s*\.([a-z0-9_]+)\(\)").expect("a pattern");
     let by_target =
-        Regex::new(r"\.([a-z0-9_]+)\(\)\s*\.(?:bucket|queue_url|topic_arn|target_arn)\(").expect("a pattern");
+        Regex::new(r"(?-u)\.([a-z0-9_]+)\(\)\s*\.(?:bucket|queue_url|topic_arn|target_arn)\(").expect("a pattern");
     let found = by_client.captures_iter(text).chain(by_target.captures_iter(text)).map(|found| found[1].to_owned());
     found.filter(|name| !["clone", "config"].contains(&name.as_str())).collect()
 }
@@ -381,7 +381,7 @@ async fn by_s3_what_lies_below_the_prefix_arrives() {
     let all = NotificationConfiguration::builder().queue_configurations(to_queue).build();
     let notify = aws.s3().put_bucket_notification_configuration().bucket("logs").notification_configuration(all);
     notify.send().await.expect("a notification");
-    assert_eq!(keys_after_puts(&server, stack.output("QueueUrl")).await, [LOG, FLOW]);
+    assert_eq!(keys_after_puts(&server, stack.output("QueueUrl")).await, [FLOW, LOG]);
     assert_eq!(stack.output("OutputLocation"), "s3://out/keytrail");
 }
 
