@@ -429,7 +429,10 @@ async fn a_fleet_does_not_fold_and_has_somebody_who_does() {
         assert!(command.contains(&flag), "{flag} is not in {command:?}");
     }
     let maintain = container(&server, "fleet-maintain");
-    assert_eq!(strings(&maintain["command"])[..2], ["maintain", stack.output("OutputLocation")]);
+    let command = strings(&maintain["command"]);
+    assert_eq!(command[..2], ["maintain", stack.output("OutputLocation")]);
+    // The usage rules of both must be the same.
+    assert!(command.ends_with(&["--config", "/etc/keytrail.toml"]), "{command:?}");
     for container in [tail, maintain] {
         assert_eq!(container["readonlyRootFilesystem"], true);
         assert_eq!(container["user"], "65532:65532");
