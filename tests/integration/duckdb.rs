@@ -1,10 +1,10 @@
 //! DuckDB reads the tables and counts what Python counts in the log files by itself.
 
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::python;
 use crate::support::{backfill, samples, temp_dir, write};
 
 const DUCKDB: &str = "duckdb==1.5.5";
@@ -85,27 +85,6 @@ print(json.dumps({
 }))
 "#;
 
-/// Python with `DuckDB`, made once below the target folder.
-fn python() -> PathBuf {
-    let binary = Path::new(env!("CARGO_BIN_EXE_keytrail"));
-    let target = binary.parent().and_then(Path::parent).expect("the target folder");
-    let venv = target.join("duckdb-venv");
-    let python = venv.join("bin/python");
-    if !answers(&python) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 with venv");
-        let mut pip = Command::new(&python);
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", DUCKDB]);
-        run(&mut pip, "a package index that has duckdb (pip)");
-    }
-    assert!(answers(&python), "{DUCKDB} was installed into {}, but does not answer", venv.display());
-    python
-}
-
-fn answers(python: &Path) -> bool {
-    let check = format!("import duckdb; assert 'duckdb=='+duckdb.__version__ == '{DUCKDB}'");
-    Command::new(python).args(["-c", &check]).output().is_ok_and(|output| output.status.success())
-}
-
 #[track_caller]
 fn run(command: &mut Command, needed: &str) -> Output {
     let output = command.output().unwrap_or_else(|e| panic!("this test needs {needed}: {e}"));
@@ -116,7 +95,7 @@ fn run(command: &mut Command, needed: &str) -> Output {
 
 #[test]
 fn duckdb_counts_what_python_counts() {
-    let python = python();
+    let python = python::with("duckdb-venv", &[DUCKDB]).unwrap_or_else(|reason| panic!("{reason}"));
     let folder = temp_dir();
     let out = folder.path().join("out");
     // Several files of each table, so that partial counts and globs are what they are in real life.

@@ -3,12 +3,14 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use keytrail::source::aws::{self, Aws, Settings};
+
+use crate::python;
 
 const MINISTACK: &str = "ministack==1.5.33";
 
@@ -36,18 +38,12 @@ impl Ministack {
     /// Starts one, or says why there is none: a skip on a developer's machine, a failure where `CI` is set.
     #[track_caller]
     pub fn start() -> Option<Self> {
-        match Self::try_start() {
-            Ok(server) => Some(server),
-            Err(reason) if std::env::var_os("CI").is_some() => panic!("{reason}"),
-            Err(reason) => {
-                eprintln!("SKIPPED, nothing was tested against a real server: {reason}");
-                None
-            }
-        }
+        python::or_skip(Self::try_start(), "nothing was tested against a real server")
     }
 
     fn try_start() -> Result<Self, String> {
-        let python = installed()?;
+        // It pins botocore, hence an environment of its own.
+        let python = python::with("ministack-venv", &[MINISTACK])?;
         let folder = tempfile::tempdir().map_err(|e| format!("this test needs a temporary folder: {e}"))?;
         // Between finding a free port and binding it somebody else may take it.
         let mut last = String::new();
@@ -97,11 +93,25 @@ impl Ministack {
 
     /// A call of a service without an SDK here, such as `AWSEvents.PutRule`; returns the whole answer.
     pub fn post(&self, target: &str, body: &str) -> String {
-        let service = "Credential=test/20260101/us-east-1/events/aws4_request";
+        let service = match target.split('.').next() {
+            Some("AmazonEC2ContainerServiceV20141113") => "ecs",
+            _ => "events",
+        };
+        let headers = format!("X-Amz-Target: {target}\r\nContent-Type: application/x-amz-json-1.1\r\n");
+        self.send(service, &headers, body)
+    }
+
+    /// The same of a service that takes forms, such as `cloudformation`; the answer is XML.
+    pub fn form(&self, service: &str, fields: &[(&str, &str)]) -> String {
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        self.send(service, "Content-Type: application/x-www-form-urlencoded\r\n", &fields.join("&"))
+    }
+
+    fn send(&self, service: &str, headers: &str, body: &str) -> String {
         let request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nX-Amz-Target: {target}\r\n\
-             Content-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\n\
-             Authorization: AWS4-HMAC-SHA256 {service}, SignedHeaders=host, Signature=0\r\n\r\n{body}",
+            "POST / HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, \
+             SignedHeaders=host, Signature=0\r\n\r\n{body}",
             self.address,
             body.len()
         );
@@ -169,48 +179,16 @@ fn exchange(address: SocketAddr, request: &str) -> std::io::Result<String> {
     Ok(answer)
 }
 
+/// A value of a form.
+fn encoded(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
 fn text_of(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_default()
-}
-
-/// Python with the server, in a virtual environment made once below the target folder.
-fn installed() -> Result<PathBuf, String> {
-    let binary = Path::new(env!("CARGO_BIN_EXE_keytrail"));
-    let target = binary.parent().and_then(Path::parent).expect("the target folder");
-    let venv = target.join("ministack-venv");
-    let _only_one = lock(&target.join("ministack-venv.lock"))?;
-    let python = venv.join("bin/python");
-    if !answers(&python) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), "python3 with venv")?;
-        let mut pip = Command::new(&python);
-        // It pins botocore, hence a folder of its own.
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:"]);
-        run(pip.arg(MINISTACK), "a package index that has ministack (pip)")?;
-    }
-    if answers(&python) {
-        Ok(python)
-    } else {
-        Err(format!("{MINISTACK} was installed into {}, but does not answer", venv.display()))
-    }
-}
-
-/// Held while the environment is made: tests run side by side.
-fn lock(path: &Path) -> Result<File, String> {
-    let file = File::create(path).map_err(|e| format!("this test needs {}: {e}", path.display()))?;
-    file.lock().map_err(|e| format!("this test needs a lock on {}: {e}", path.display()))?;
-    Ok(file)
-}
-
-fn answers(python: &Path) -> bool {
-    let check =
-        format!("from importlib.metadata import version; assert 'ministack=='+version('ministack') == '{MINISTACK}'");
-    Command::new(python).args(["-c", &check]).output().is_ok_and(|output| output.status.success())
-}
-
-fn run(command: &mut Command, needed: &str) -> Result<(), String> {
-    let output = command.output().map_err(|e| format!("this test needs {needed}: {e}"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(format!("this test needs {needed}; {command:?} said:\n{said}")) }
 }
 
 #[tokio::test]
