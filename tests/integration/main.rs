@@ -27,6 +27,7 @@ mod notifications;
 mod pages;
 mod python;
 mod queue;
+mod s3_commands;
 mod s3_source;
 mod samples;
 mod selection;
