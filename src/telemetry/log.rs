@@ -117,6 +117,7 @@ fn in_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S:
     serializer.serialize_f64(rounded(*time))
 }
 
+#[expect(clippy::ref_option, reason = "serde passes fields so")]
 fn in_seconds_if_known<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
     time.map(rounded).serialize(serializer)
 }

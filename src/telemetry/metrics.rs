@@ -122,7 +122,7 @@ metrics! {
     queue: Gauges<QueueState> = "keytrail_queue_messages", "messages", "Messages in the queue, about, as the queue tells it; held are those that this process holds.";
     oldest_message: Gauge = "keytrail_oldest_message_age_seconds", "seconds", "Age of the oldest message that was last received or is held.";
     messages: Counters<MessageOutcome> = "keytrail_messages_total", "messages", "Deliveries of messages by what became of them. An unreadable one is left for the dead-letter queue.";
-    objects: Counters<ObjectOutcome> = "keytrail_objects_total", "objects", "Objects by what became of them; already_done are those that the ledger held.";
+    objects: Counters<ObjectOutcome> = "keytrail_objects_total", "objects", "Objects by what became of them; those already done were in the ledger.";
     records: Counters<RecordOutcome> = "keytrail_records_total", "records", "Records by what became of them.";
     findings: Findings = "keytrail_findings_total", "findings", "Findings of event rules by rule and severity, copies of one call included.";
     alerts: Counters<AlertOutcome> = "keytrail_alerts_total", "alerts", "Alerts by what became of them; dropped ones found their queue full.";
