@@ -2,8 +2,8 @@
 //!
 //! [`Alerts::offer`] never waits. Each place has a queue and a task of its own, so that one that hangs
 //! holds up nobody. What finds a queue full is dropped, counted and logged; the finding itself is in
-//! the tables in any case. An alert may come more than once, from several workers or after a crash:
-//! its `finding_id` tells.
+//! the tables in any case. An alert may come more than once, from several workers, after a crash, or
+//! where one of several places did not get it: its `finding_id` tells.
 
 pub mod line;
 pub mod sink;
@@ -64,7 +64,7 @@ const OVERHEAD: usize = 1_024;
 /// Tells of findings. Shared by all threads; made within a tokio runtime.
 pub struct Alerts {
     least: Severity,
-    told: Mutex<Told>,
+    told: Arc<Mutex<Told>>,
     places: Vec<Place>,
     /// Alerts that wait or are being sent, at all places.
     open: watch::Sender<usize>,
@@ -108,34 +108,33 @@ impl Alerts {
     #[must_use]
     pub fn start(settings: &Settings, sinks: Vec<Arc<dyn Sink>>, metrics: Arc<Metrics>, log: Log) -> Self {
         let (mut tasks, mut places) = (JoinSet::new(), Vec::with_capacity(sinks.len()));
+        let told = Arc::<Mutex<Told>>::default();
         // An alert has room when nothing else waits.
         let room = settings.room.clamp(LARGEST_LINE + OVERHEAD, Semaphore::MAX_PERMITS);
         for sink in sinks {
             let (queue, waiting) = mpsc::unbounded_channel();
             places.push(Place { name: sink.name().to_owned(), room: Arc::new(Semaphore::new(room)), queue });
-            let carrier = Carrier { sink, settings: *settings, metrics: Arc::clone(&metrics), log: log.clone() };
+            let (told, metrics) = (Arc::clone(&told), Arc::clone(&metrics));
+            let carrier = Carrier { sink, settings: *settings, told, metrics, log: log.clone() };
             tasks.spawn(carrier.carry(waiting));
         }
-        let (told, tasks) = (Mutex::default(), Mutex::new(tasks));
-        Self { least: settings.least, told, places, open: watch::Sender::new(0), tasks, metrics, log }
+        let (open, tasks) = (watch::Sender::new(0), Mutex::new(tasks));
+        Self { least: settings.least, told, places, open, tasks, metrics, log }
     }
 
     /// Tells of a finding, if it is bad enough and was not told yet. Never waits.
     pub fn offer(&self, finding: &Finding) {
-        if finding.severity < self.least || self.places.is_empty() || !self.is_new(&finding.finding_id) {
+        if finding.severity < self.least || self.places.is_empty() || !Told::add(&self.told, &finding.finding_id) {
             return;
         }
         let alert = Arc::new(Alert::of(finding));
         for place in &self.places {
             if !place.take(&alert, &self.open) {
+                Told::forget(&self.told, &alert.finding_id);
                 self.metrics.alerts.add(AlertOutcome::Dropped, 1);
                 self.log.say(&Happening::AlertDropped { to: &place.name, finding_id: &alert.finding_id });
             }
         }
-    }
-
-    fn is_new(&self, finding_id: &str) -> bool {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).add(xxh3_64(finding_id.as_bytes()))
     }
 
     /// Alerts that wait or are being sent, over all places.
@@ -178,6 +177,7 @@ impl Place {
 struct Carrier {
     sink: Arc<dyn Sink>,
     settings: Settings,
+    told: Arc<Mutex<Told>>,
     metrics: Arc<Metrics>,
     log: Log,
 }
@@ -205,6 +205,7 @@ impl Carrier {
         match result {
             Ok(()) => self.metrics.alerts.add(AlertOutcome::Sent, 1),
             Err(failure) => {
+                Told::forget(&self.told, &alert.finding_id);
                 self.metrics.alerts.add(AlertOutcome::Failed, 1);
                 let (to, finding_id, failure) = (self.sink.name(), &*alert.finding_id, Undelivered(failure));
                 self.log.say(&Happening::AlertFailed { to, finding_id, tries, reason: Reason::Error(&failure) });
@@ -221,12 +222,22 @@ struct Told {
 }
 
 impl Told {
-    /// Adds an id; whether it was not known.
-    fn add(&mut self, id: u64) -> bool {
+    /// Adds a finding's id; whether it was not known.
+    fn add(told: &Mutex<Self>, finding_id: &str) -> bool {
+        told.lock().unwrap_or_else(PoisonError::into_inner).insert(xxh3_64(finding_id.as_bytes()))
+    }
+
+    /// An alert did not arrive somewhere: when the finding comes again, it is told again.
+    fn forget(told: &Mutex<Self>, finding_id: &str) {
+        told.lock().unwrap_or_else(PoisonError::into_inner).known.remove(&xxh3_64(finding_id.as_bytes()));
+    }
+
+    fn insert(&mut self, id: u64) -> bool {
         if !self.known.insert(id) {
             return false;
         }
         self.order.push_back(id);
+        // One that was forgotten and came again stands in the order twice, and goes early: no harm.
         if self.order.len() > REMEMBERED
             && let Some(oldest) = self.order.pop_front()
         {
@@ -312,6 +323,10 @@ mod tests {
         let count = |outcome| metrics.alerts.get(outcome);
         assert_eq!((count(AlertOutcome::Failed), count(AlertOutcome::Sent)), (1, 1));
         assert_eq!(metrics.retries.get(Retried::Alert), 4);
+        alerts.offer(&finding("a", Severity::Critical));
+        alerts.offer(&finding("b", Severity::Critical));
+        assert!(alerts.flush(SOON).await);
+        assert_eq!(sink.sent()[6..], ["a"], "what did not arrive is told when it comes again");
     }
 
     #[tokio::test(start_paused = true)]
@@ -337,9 +352,9 @@ mod tests {
     fn what_was_told_is_remembered_within_bounds() {
         let mut told = Told::default();
         for id in 0..2 * REMEMBERED as u64 {
-            assert!(told.add(id));
+            assert!(told.insert(id));
         }
         assert_eq!((told.known.len(), told.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(!told.add(2 * REMEMBERED as u64 - 1) && told.add(0));
+        assert!(!told.insert(2 * REMEMBERED as u64 - 1) && told.insert(0));
     }
 }

@@ -1,6 +1,7 @@
 //! What a run did and does: the counts that it ends with, and the metrics, health and log of one that runs for ever.
 
 pub mod clock;
+pub mod happening;
 pub mod health;
 pub mod instrument;
 pub mod log;
