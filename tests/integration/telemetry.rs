@@ -6,12 +6,18 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use keytrail::analyze::{Analyzer, Plan, Selection};
+use keytrail::model::object::{ObjectName, ObjectRef};
 use keytrail::model::severity::Severity;
 use keytrail::model::time::Seconds;
 use keytrail::rules;
 use keytrail::telemetry::health::{Health, Limits};
-use keytrail::telemetry::metrics::{MessageOutcome, Metrics, QueueState, TABLE};
+use keytrail::telemetry::metrics::{MessageOutcome, Metrics, QueueState, TABLE, delivered};
 use keytrail::telemetry::serve::Server;
+use keytrail::telemetry::summary::Summary;
+use rustc_hash::FxHashSet;
+
+use crate::support::{files_below, samples};
 
 const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -108,6 +114,40 @@ async fn what_was_counted_is_scraped() {
     assert_eq!(rules, rules::all().count() * Severity::ALL.len());
     let described = page.lines().filter(|line| line.starts_with("# HELP ")).count();
     assert_eq!(described, TABLE.len());
+}
+
+/// The summary counts the same yields by itself.
+#[tokio::test]
+async fn objects_records_and_findings_add_up_to_the_summary() {
+    let plan = Plan::new(rules::settings::Settings::default(), Selection::Fast);
+    let mut analyzer = Analyzer::new(&plan, 1 << 24).expect("memory");
+    let (scene, mut summary, mut told) = (scene(Limits::default()).await, Summary::default(), 0);
+    let mut files: Vec<_> = files_below(&samples()).iter().map(|path| std::fs::read(path).expect("a file")).collect();
+    files.push(b"no log".to_vec());
+    for (number, stored) in files.iter().enumerate() {
+        let (key, size) = (number.to_string(), stored.len() as u64);
+        let object = ObjectRef { bucket: "b".to_owned(), key, etag: String::new(), size, name: ObjectName::default() };
+        let drawn = analyzer.analyze(&object, stored, &FxHashSet::default());
+        assert_eq!(delivered(&drawn).is_some(), drawn.records.analysed > 0, "the last event stands in for the name");
+        scene.metrics.count(&drawn);
+        summary.add(&drawn);
+        told += drawn.findings.len();
+    }
+    let series = read(&get(scene.server.address(), "/metrics").await.1);
+    let sum =
+        |prefix: &str| series.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, value)| value).sum::<f64>();
+    for (name, expected) in [
+        ("keytrail_objects_total{outcome=\"done\"}", summary.objects.done),
+        ("keytrail_objects_total{outcome=\"failed\"}", summary.objects.failed),
+        ("keytrail_objects_total", files.len() as u64),
+        ("keytrail_records_total{outcome=\"analysed\"}", summary.records.analysed),
+        ("keytrail_records_total{outcome=\"not_relevant\"}", summary.records.not_relevant),
+        ("keytrail_records_total", summary.records.total()),
+        ("keytrail_findings_total", told as u64),
+    ] {
+        assert!(expected > 0, "{name}");
+        assert_eq!(sum(name).to_string(), expected.to_string(), "{name}");
+    }
 }
 
 #[tokio::test]
