@@ -129,10 +129,10 @@ pub enum Happening<'a> {
     },
     /// Rows are committed and published.
     Committed {
-        /// Number in the ledger, if there was an entry to write.
-        sequence: Option<u64>,
         /// Objects of the commit.
         objects: u64,
+        /// Objects left out, because another writer had committed them in the meantime.
+        taken: u64,
         /// Records of these objects.
         records: u64,
         /// Findings of event rules.
@@ -205,10 +205,10 @@ pub enum Happening<'a> {
     },
     /// Snapshots and findings of usage rules are up to date.
     Folded {
-        /// Last sequence of the ledger that was folded.
-        through: u64,
         /// Keys known.
         keys: u64,
+        /// Rows of `key_use`.
+        key_uses: u64,
         /// Findings of usage rules.
         findings: u64,
         /// How long it took.

@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn unknown_fields_are_left_out_and_times_are_seconds() {
         let happening = Happening::Committed {
-            sequence: None,
             objects: 2,
+            taken: 0,
             records: 30,
             findings: 1,
             rows: 9,
@@ -177,7 +177,7 @@ mod tests {
         };
         assert_eq!(
             line(Format::Text, &happening, TIME),
-            format!("{TIME} INFO  committed bytes=100 findings=1 objects=2 records=30 rows=9 seconds=1.235\n")
+            format!("{TIME} INFO  committed bytes=100 findings=1 objects=2 records=30 rows=9 seconds=1.235 taken=0\n")
         );
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::instrument::{Counter, Counters, Findings, Gauge, Gauges, Histogram, Instrument, label};
+use super::instrument::{Counter, Counters, Findings, Gauge, Gauges, Histogram, Instrument, Label, label};
 use super::{clock, process};
 use crate::model::object::ObjectStatus;
 use crate::model::severity::Severity;
@@ -18,6 +18,19 @@ label!(
         Unreadable = "unreadable",
         NotAcknowledged = "not_acknowledged",
         LeaseLost = "lease_lost",
+    }
+);
+
+label!(
+    /// What a message told of that is no log file: the words of the notifications' reader.
+    PassedOver = "what" {
+        TestEvent = "test_event",
+        Validation = "validation",
+        Subscription = "subscription",
+        OtherEvent = "other_event",
+        Digest = "digest",
+        Insight = "insight",
+        Else = "else",
     }
 );
 
@@ -122,6 +135,7 @@ metrics! {
     queue: Gauges<QueueState> = "keytrail_queue_messages", "messages", "Messages in the queue, about, as the queue tells it; held are those that this process holds.";
     oldest_message: Gauge = "keytrail_oldest_message_age_seconds", "seconds", "Age of the oldest message that was last received or is held.";
     messages: Counters<MessageOutcome> = "keytrail_messages_total", "messages", "Deliveries of messages by what became of them. An unreadable one is left for the dead-letter queue.";
+    passed_over: Counters<PassedOver> = "keytrail_passed_over_total", "notices", "What messages told of that is no log file: acknowledged, nothing else.";
     objects: Counters<ObjectOutcome> = "keytrail_objects_total", "objects", "Objects by what became of them; those already done were in the ledger.";
     records: Counters<RecordOutcome> = "keytrail_records_total", "records", "Records by what became of them.";
     findings: Findings = "keytrail_findings_total", "findings", "Findings of event rules by rule and severity, copies of one call included.";
@@ -167,6 +181,12 @@ impl Metrics {
         for finding in &drawn.findings {
             self.findings.add(finding.rule_id, finding.severity, 1);
         }
+    }
+
+    /// A message told of something that is no log file, by its word.
+    pub fn passed_over(&self, word: &str, times: u32) {
+        let known = PassedOver::ALL.iter().copied().find(|what| what.word() == word);
+        self.passed_over.add(known.unwrap_or(PassedOver::Else), times.into());
     }
 
     /// A fetch succeeded.

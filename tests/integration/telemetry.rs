@@ -11,6 +11,7 @@ use keytrail::model::object::{ObjectName, ObjectRef};
 use keytrail::model::severity::Severity;
 use keytrail::model::time::Seconds;
 use keytrail::rules;
+use keytrail::source::notification::PassedOver;
 use keytrail::telemetry::health::{Health, Limits};
 use keytrail::telemetry::metrics::{MessageOutcome, Metrics, QueueState, TABLE, delivered};
 use keytrail::telemetry::serve::Server;
@@ -86,6 +87,7 @@ fn read(page: &str) -> BTreeMap<String, f64> {
 
 #[tokio::test]
 async fn what_was_counted_is_scraped() {
+    use PassedOver::{Digest, Insight, OtherEvent, Subscription, TestEvent, Validation};
     let scene = scene(Limits::default()).await;
     let metrics = &scene.metrics;
     metrics.fetched(1_000, Duration::from_millis(30));
@@ -93,6 +95,9 @@ async fn what_was_counted_is_scraped() {
     metrics.committed([Seconds(0)], Duration::from_secs(2));
     metrics.messages.add(MessageOutcome::Unreadable, 3);
     metrics.queue.set(QueueState::Visible, 42.0);
+    let all = [TestEvent, Validation, Subscription, OtherEvent, Digest, Insight];
+    all.iter().for_each(|what| metrics.passed_over(what.as_str(), 2));
+    metrics.passed_over("something new", 1);
     metrics.findings.add(rules::all().next().expect("a rule").id, Severity::Critical, 1);
     let (status, page) = get(scene.server.address(), "/metrics").await;
     assert_eq!(status, 200);
@@ -104,6 +109,8 @@ async fn what_was_counted_is_scraped() {
         ("keytrail_fetch_seconds_bucket{le=\"0.05\"}", 1.0),
         ("keytrail_commit_seconds_bucket{le=\"+Inf\"}", 1.0),
         ("keytrail_messages_total{outcome=\"unreadable\"}", 3.0),
+        ("keytrail_passed_over_total{what=\"digest\"}", 2.0),
+        ("keytrail_passed_over_total{what=\"else\"}", 1.0),
         ("keytrail_queue_messages{state=\"visible\"}", 42.0),
     ] {
         assert_eq!(series.get(name).copied(), Some(value), "{name}");
