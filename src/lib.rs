@@ -22,12 +22,13 @@
 //! # Imports point down only
 //!
 //! ```text
-//! commands → { config, pipeline, folding } → { cli, analyze, inventory }
+//! commands → { config, pipeline, folding } → { cli, analyze, inventory, alerts }
 //!          → { source, decode, rules, fold, lake, report } → { kms, cloud } → { model, telemetry }
 //! ```
 //!
 //! Stages never see each other; a test holds the order.
 
+pub mod alerts;
 pub mod analyze;
 pub mod cli;
 pub mod cloud;

@@ -206,6 +206,12 @@ impl UsageCounts {
         }
     }
 
+    /// Time of the latest request.
+    #[must_use]
+    pub fn last(&self) -> Option<Seconds> {
+        self.rows.values().map(|count| count.last).max()
+    }
+
     /// Bytes held, nearly.
     #[must_use]
     pub fn bytes(&self) -> usize {

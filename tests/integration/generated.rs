@@ -1,4 +1,4 @@
-//! Documents that are made from the code: the tables of the output, and the index of the rules.
+//! Documents that are made from the code: the tables of the output, the metrics, and the index of the rules.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -6,6 +6,7 @@ use std::path::Path;
 use keytrail::lake::schema::Description;
 use keytrail::lake::tables;
 use keytrail::rules::{FAMILIES, Rule};
+use keytrail::telemetry::metrics::TABLE;
 
 const MARK: &str = "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
 
@@ -59,6 +60,22 @@ const RULES_INTRO: &str = "\
 Each rule has a page that says what it sees, why that matters, when it is harmless, and what to do; `keytrail rules ID` prints it. Severity is the one before anything about the case is known: who acted, how, and with what outcome make it worse or milder, as the page says.
 ";
 
+const METRICS_INTRO: &str = "\
+# Metrics
+
+`GET /metrics` gives these in Prometheus's text format; memory, handles and what the queue tells are as they are at that moment, and left out while they are not known. `GET /health` answers 200, or 503 with the reason where there was neither a poll nor a commit for too long, where rows wait too long for their commit, or where keytrail can't go on.
+
+Both listen on 127.0.0.1 unless told otherwise. There is no password and no encryption: give them an address that only your scraper reaches.
+
+| metric | type | unit | labels | meaning |
+|---|---|---|---|---|
+";
+
+#[test]
+fn metrics_md_is_what_the_table_says() {
+    check("docs/metrics.md", &metrics());
+}
+
 #[test]
 fn output_md_is_what_the_tables_say() {
     check("docs/output.md", &output());
@@ -106,6 +123,16 @@ fn output() -> String {
     }
     text.push_str(HOW_TO_READ);
     tables.iter().for_each(|table| describe(&mut text, table));
+    text
+}
+
+fn metrics() -> String {
+    let mut text = format!("{MARK}\n\n{METRICS_INTRO}");
+    for metric in TABLE {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let (name, kind, unit, meaning) = (metric.name, metric.kind, metric.unit, cell(metric.meaning));
+        line(&mut text, &format!("| `{name}` | {kind} | {unit} | {} | {meaning} |", labels.join(", ")));
+    }
     text
 }
 

@@ -10,6 +10,7 @@
     reason = "tests say what they expect, and why they skip"
 )]
 
+mod alerts;
 mod arrivals;
 mod bad_input;
 mod bucket;
@@ -34,4 +35,5 @@ mod selection;
 mod servers;
 mod soak;
 mod support;
+mod telemetry;
 mod tidy;

@@ -8,7 +8,7 @@ const RANKS: [&[&str]; 7] = [
     &["main"],
     &["commands"],
     &["config", "pipeline", "folding"],
-    &["cli", "analyze", "inventory"],
+    &["cli", "analyze", "inventory", "alerts"],
     &["source", "decode", "rules", "fold", "lake", "report"],
     &["kms", "cloud"],
     &["model", "telemetry"],
