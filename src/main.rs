@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use keytrail::alerts::target::TargetError;
 use keytrail::cli::Cli;
 use keytrail::commands::{self, Verdict};
 use keytrail::config::ConfigError;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
             // Standard error is the last place there is.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
             // As clap ends on a flag that makes no sense.
-            if error.is::<ConfigError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<ConfigError>() || error.is::<TargetError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod values;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -171,6 +172,24 @@ pub struct Tail {
     /// How long ending may take.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub grace: Duration,
+    /// Write bad findings at once, as JSON lines, to `stderr` or `stdout`.
+    #[arg(long, value_name = "STREAM", value_parser = ["stderr", "stdout"])]
+    pub alerts: Option<String>,
+    /// Send bad findings at once to an SNS topic.
+    #[arg(long, value_name = "ARN")]
+    pub alert_topic: Option<String>,
+    /// Send bad findings at once to a web server: JSON, by POST.
+    #[arg(long, value_name = "URL")]
+    pub alert_webhook: Option<String>,
+    /// Which findings are bad: this severity and worse.
+    #[arg(long, value_name = "SEVERITY", default_value = "critical", value_parser = severity)]
+    pub alert_severity: Severity,
+    /// Where to serve /metrics to Prometheus, and /health to whoever restarts what is not well.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics_address: Option<SocketAddr>,
+    /// Form of the log on standard error.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
     /// Form of the summary at the end.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub format: SummaryFormat,
@@ -299,6 +318,15 @@ pub enum SummaryFormat {
     /// For people.
     Text,
     /// For machines: one object.
+    Json,
+}
+
+/// Forms of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people: a line for each thing that happens.
+    Text,
+    /// For machines: an object a line.
     Json,
 }
 

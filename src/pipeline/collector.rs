@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cores::Cores;
 use super::draw::fetch_and_analyze;
-use super::{PipelineError, Settings};
+use super::{Observer, PipelineError, Settings};
 use crate::analyze::Analyzer;
 use crate::lake::Lake;
 use crate::lake::seen::SeenWindow;
@@ -31,6 +31,7 @@ pub(super) struct Collector<'r, 'p, T> {
     bytes: usize,
     opened: Option<Instant>,
     summary: &'r mut Summary,
+    observer: &'r dyn Observer,
 }
 
 /// A ticket, and what became of its object.
@@ -45,12 +46,26 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         (settings, cores): (&'r Settings, &'r Cores),
         store: &'r dyn Store,
         second_look: Analyzer<'p>,
-        summary: &'r mut Summary,
+        (summary, observer): (&'r mut Summary, &'r dyn Observer),
     ) -> Result<Self, PipelineError> {
         let seen = lake.seen_window(settings.seen_events)?;
         let (batch, tickets, places) = (Vec::new(), Vec::new(), FxHashMap::default());
         let (bytes, opened) = (0, None);
-        Ok(Self { lake, seen, settings, cores, store, second_look, batch, tickets, places, bytes, opened, summary })
+        Ok(Self {
+            lake,
+            seen,
+            settings,
+            cores,
+            store,
+            second_look,
+            batch,
+            tickets,
+            places,
+            bytes,
+            opened,
+            summary,
+            observer,
+        })
     }
 
     /// When the oldest object of the open batch was taken.
@@ -62,14 +77,14 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
     pub(super) fn take(&mut self, drawn: Yield, ticket: T) -> Result<Vec<Settled<T>>, PipelineError> {
         if self.lake.ledger().holds(&drawn.object) {
             // Another delivery of what is committed.
-            self.summary.objects.already_done += 1;
+            self.note_already_done(&drawn);
             return Ok(vec![Settled { status: ObjectStatus::Done, ticket }]);
         }
         match self.places.get(&drawn.object.id()) {
             Some(place) => {
                 // Another delivery of what is about to be committed: it waits for that.
-                self.summary.objects.already_done += 1;
                 self.tickets[*place].push(ticket);
+                self.note_already_done(&drawn);
             }
             None => self.add(drawn, ticket),
         }
@@ -93,6 +108,11 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         self.tickets.push(vec![ticket]);
     }
 
+    fn note_already_done(&mut self, drawn: &Yield) {
+        self.summary.objects.already_done += 1;
+        self.observer.already_done(&drawn.object);
+    }
+
     fn look_again(&mut self, drawn: &Yield, known: &FxHashSet<u64>) -> Yield {
         fetch_and_analyze(&drawn.object, self.store, &mut self.second_look, &mut Vec::new(), known)
     }
@@ -104,9 +124,15 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         self.places.clear();
         let batch = std::mem::take(&mut self.batch);
         let statuses: Vec<ObjectStatus> = batch.iter().map(|drawn| drawn.status).collect();
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.observer.committing(&batch);
         let core = self.cores.for_the_collector();
+        let started = Instant::now();
         let committed = self.lake.commit_batch(batch)?;
         drop(core);
+        self.observer.committed(&committed, started.elapsed());
         self.summary.rows_written += committed.rows;
         self.summary.bytes_written += committed.bytes;
         self.summary.commits += u64::from(committed.rows > 0);

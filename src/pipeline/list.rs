@@ -12,7 +12,7 @@ use super::collector::Collector;
 use super::cores::Cores;
 use super::draw::{analyze, failed};
 use super::line::Line;
-use super::{PipelineError, Settings};
+use super::{PipelineError, Settings, Silent};
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::Lake;
 use crate::model::object::ObjectRef;
@@ -52,7 +52,7 @@ pub fn run(
             scope.spawn(move || work(objects, store, analyzer, (line, cores), &sender));
         }
         drop(sender);
-        let mut collector = Collector::new(lake, (settings, &cores), store, second_look, summary)?;
+        let mut collector = Collector::new(lake, (settings, &cores), store, second_look, (summary, &Silent))?;
         let result = collect(&receiver, &line, &mut collector, progress);
         line.stop();
         // Workers that wait to hand something over are let go by the closed channel.

@@ -12,9 +12,11 @@ pub mod follow;
 
 mod line;
 mod list;
+mod observer;
 
 pub use ahead::Ahead;
 pub use list::{Progress, run};
+pub use observer::{Observer, Silent};
 
 use crate::lake::LakeError;
 use crate::source::FetchError;

@@ -11,13 +11,13 @@ use keytrail::lake::Lake;
 use keytrail::lake::local::LocalFolder;
 use keytrail::model::object::ObjectRef;
 use keytrail::model::r#yield::Yield;
-use keytrail::pipeline::Settings;
-use keytrail::pipeline::follow::{Follow, FollowSettings, Observer, Plans};
+use keytrail::pipeline::follow::{Follow, FollowSettings, Plans};
+use keytrail::pipeline::{Observer, Settings};
 use keytrail::rules::settings::Settings as Rules;
 use keytrail::source::announcement;
 use keytrail::source::lease::{self, Counts, Leases};
 use keytrail::source::memory_queue::{Fault, MemoryQueue};
-use keytrail::source::notification::{Named, PassedOver, Unreadable};
+use keytrail::source::notification::{Named, Unreadable};
 use keytrail::source::queue::{Operation, Queue, QueueError, Reason};
 use keytrail::source::s3::S3Store;
 use keytrail::source::s3::fetch::Limits;
@@ -45,20 +45,19 @@ struct Told {
 }
 
 impl Observer for Told {
-    fn unreadable(&self, _: &str, _: &Unreadable) {
-        self.unreadable.fetch_add(1, Ordering::Relaxed);
+    fn unreadable(&self, _: &str, received: u32, _: &Unreadable) {
+        if received <= 1 {
+            self.unreadable.fetch_add(1, Ordering::Relaxed);
+        }
     }
-    fn passed_over(&self, _: PassedOver, _: u32) {}
-    fn queue_trouble(&self, error: &QueueError) {
+    fn queue_trouble(&self, error: &QueueError, _: u32, _: Duration) {
         self.troubles.lock().expect("no panic").push(error.to_string());
     }
     fn fetch_trouble(&self, _: &ObjectRef, error: &FetchError, _: Verdict) {
         self.troubles.lock().expect("no panic").push(error.to_string());
     }
-    fn fetched(&self, _: usize, _: Duration) {}
-    fn drawn(&self, _: &Yield) {}
-    fn committed(&self, objects: usize, _: Duration) {
-        self.committed.fetch_add(objects, Ordering::Relaxed);
+    fn committing(&self, batch: &[Yield]) {
+        self.committed.fetch_add(batch.len(), Ordering::Relaxed);
     }
 }
 
@@ -174,6 +173,7 @@ async fn whatever_call_of_the_queue_fails_each_record_is_counted_once() {
             let folder = temp_dir();
             let (_, told) = follow_to_the_end(Arc::clone(&queue) as _, store, folder.path()).await;
             assert_each_once(folder.path(), &what);
+            assert_eq!(told.committed.load(Ordering::Relaxed), OBJECTS, "{what}: committed once each");
             assert_eq!(queue.dead_letters(), ["nothing"], "{what}: {:?}", told.troubles.lock());
             let depth = queue.depth().await.expect("a depth");
             assert_eq!((depth.visible, depth.in_flight), (0, 0), "{what}");

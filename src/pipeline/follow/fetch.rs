@@ -8,8 +8,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::pace::Pace;
-use super::{FollowSettings, Observer, Work};
+use super::{FollowSettings, Work};
 use crate::model::object::ObjectRef;
+use crate::pipeline::Observer;
 use crate::source::lease::Held;
 use crate::source::s3::S3Store;
 use crate::source::{FetchError, Verdict};

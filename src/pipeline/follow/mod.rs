@@ -26,16 +26,13 @@ use self::fetch::Fetched;
 use super::collector::{Collector, Settled};
 use super::cores::Cores;
 use super::draw::{analyze, failed};
-use super::{PipelineError, Settings};
+use super::{Observer, PipelineError, Settings};
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::Lake;
 use crate::model::object::{ObjectRef, ObjectStatus};
 use crate::model::r#yield::Yield;
 use crate::source::lease::{Held, Leases};
-use crate::source::notification::{PassedOver, Unreadable};
-use crate::source::queue::QueueError;
 use crate::source::s3::S3Store;
-use crate::source::{FetchError, Verdict};
 use crate::telemetry::summary::Summary;
 
 /// How a queue is followed.
@@ -51,24 +48,6 @@ pub struct FollowSettings {
     pub try_again_after: Duration,
     /// How long ending may take: what is not acknowledged by then comes again.
     pub grace: Duration,
-}
-
-/// What happens on the way; told as it happens, from several threads.
-pub trait Observer: Send + Sync {
-    /// A message was received that says nothing to us. It is told once, and left to the redrive policy.
-    fn unreadable(&self, message: &str, why: &Unreadable);
-    /// A message told of something else than a log file.
-    fn passed_over(&self, what: PassedOver, times: u32);
-    /// The queue did not answer; it is asked again.
-    fn queue_trouble(&self, error: &QueueError);
-    /// An object could not be fetched.
-    fn fetch_trouble(&self, object: &ObjectRef, error: &FetchError, verdict: Verdict);
-    /// An object was fetched.
-    fn fetched(&self, bytes: usize, took: Duration);
-    /// An object was analysed; its rows are not committed yet.
-    fn drawn(&self, drawn: &Yield);
-    /// A batch was committed and published.
-    fn committed(&self, objects: usize, took: Duration);
 }
 
 /// The plan that workers use, which may change while they work.
@@ -133,7 +112,7 @@ impl Follow<'_> {
         let cores = Cores::new(settings.threads);
         let plan = plans.current();
         let second_look = Analyzer::new(&plan, settings.max_object_size)?;
-        let mut collector = Collector::new(lake, (&settings, &cores), &store, second_look, summary)?;
+        let mut collector = Collector::new(lake, (&settings, &cores), &store, second_look, (summary, &*observer))?;
 
         let (works, works_in) = tokio::sync::mpsc::channel(settings.threads);
         let (fetched, fetched_in) = crossbeam_channel::unbounded();
@@ -157,7 +136,7 @@ impl Follow<'_> {
                 scope.spawn(move || work(plans, &settings, cores, fetched_in, &drawn, observer));
             }
             drop(drawn);
-            let collected = collect(&drawn_in, &mut collector, &follow, &*observer);
+            let collected = collect(&drawn_in, &mut collector, &follow);
             if collected.is_err() {
                 // Nobody commits any more: whoever waits to hand something over is let go.
                 polling.abort();
@@ -225,7 +204,6 @@ fn collect(
     drawn: &Receiver<(Yield, Held)>,
     collector: &mut Collector<'_, '_, Held>,
     follow: &FollowSettings,
-    observer: &dyn Observer,
 ) -> Result<(), PipelineError> {
     /// Draining a queue, nobody waits for more: what is there is committed when nothing comes for so long.
     const IDLE: Duration = Duration::from_millis(500);
@@ -236,29 +214,26 @@ fn collect(
             None => drawn.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(deadline) => drawn.recv_deadline(deadline),
         };
-        let started = Instant::now();
         let settled = match received {
             Ok((drawn, held)) => {
                 let settled = collector.take(drawn, held)?;
                 // A batch that never stops growing has an age too.
-                if settled.is_empty() && due.is_some_and(|due| started >= due) { collector.commit()? } else { settled }
+                let is_due = settled.is_empty() && due.is_some_and(|due| Instant::now() >= due);
+                if is_due { collector.commit()? } else { settled }
             }
             Err(RecvTimeoutError::Timeout) => collector.commit()?,
             Err(RecvTimeoutError::Disconnected) => {
-                settle(collector.commit()?, follow, started, observer);
+                settle(collector.commit()?, follow);
                 return Ok(());
             }
         };
-        settle(settled, follow, started, observer);
+        settle(settled, follow);
     }
 }
 
 /// All rows of these objects are durable and published, or there are none: their messages are done with.
 /// A message of an object that failed goes back, and in the end to the dead-letter queue.
-fn settle(settled: Vec<Settled<Held>>, follow: &FollowSettings, started: Instant, observer: &dyn Observer) {
-    if !settled.is_empty() {
-        observer.committed(settled.len(), started.elapsed());
-    }
+fn settle(settled: Vec<Settled<Held>>, follow: &FollowSettings) {
     for Settled { status, ticket } in settled {
         match status {
             ObjectStatus::Done | ObjectStatus::Skipped => ticket.done(),

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
-use super::{FollowSettings, Observer, Work};
+use super::{FollowSettings, Work};
 use crate::cloud::Retries;
 use crate::model::object::ObjectRef;
+use crate::pipeline::Observer;
 use crate::source::lease::{Delivery, Leases};
 use crate::source::notification::{self, Named};
 use crate::source::object_name;
@@ -45,6 +46,7 @@ impl Poll {
             };
             match received {
                 Ok(deliveries) if deliveries.is_empty() => {
+                    self.observer.polled(&[]);
                     failed = 0;
                     // What is held may yet be given back, and come again.
                     empty = if self.leases.held() == 0 { empty + 1 } else { 0 };
@@ -54,6 +56,7 @@ impl Poll {
                 }
                 Ok(deliveries) => {
                     (empty, failed) = (0, 0);
+                    self.observer.polled(&deliveries.iter().map(|delivery| delivery.sent_ms).collect::<Vec<_>>());
                     for delivery in deliveries {
                         if self.dispatch(delivery).await.is_err() {
                             return Ok(());
@@ -63,10 +66,11 @@ impl Poll {
                 Err(error) if error.verdict() == Verdict::Fatal => return Err(error),
                 Err(error) => {
                     failed += 1;
-                    self.observer.queue_trouble(&error);
+                    let pause = pauses.pause(failed);
+                    self.observer.queue_trouble(&error, failed, pause);
                     tokio::select! {
                         _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
-                        () = tokio::time::sleep(pauses.pause(failed)) => {}
+                        () = tokio::time::sleep(pause) => {}
                     }
                 }
             }
@@ -78,9 +82,7 @@ impl Poll {
         let Delivery { id, body, received, held, .. } = delivery;
         match notification::read(&body) {
             Err(why) => {
-                if received <= 1 {
-                    self.observer.unreadable(&id, &why);
-                }
+                self.observer.unreadable(&id, received, &why);
                 held.give_back(self.follow.try_again_after);
             }
             Ok(notification) => {
