@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fold::Fold;
-use crate::lake::ledger::{self, FileEntry};
+use crate::lake::ledger::FileEntry;
 use crate::lake::read::{self, Columns};
 use crate::lake::rows::{KeyChangeColumns, UsageColumns};
 use crate::lake::schema::{Table, path};
@@ -14,7 +14,7 @@ use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
 use crate::lake::tables::keys::Keys;
 use crate::lake::tables::usage::Usage;
-use crate::lake::{FoldFiles, Lake, LakeError, parquet};
+use crate::lake::{FOLD_FILE, FoldFiles, Lake, LakeError, parquet};
 use crate::model::finding::Finding;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
@@ -50,9 +50,8 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let through = lake.ledger().through();
     let storage = lake.storage();
     // What the ledger names, not what a listing shows: another writer may be about to publish.
-    let entries = ledger::through(storage, through)?;
-    let usage = read::committed_files::<Usage>(&entries);
-    let changes = read::committed_files::<KeyChanges>(&entries);
+    let usage = read::committed_files::<Usage>(lake.ledger());
+    let changes = read::committed_files::<KeyChanges>(lake.ledger());
     let mut fold = Fold::new(history(storage, &usage, settings)?);
     inventory.iter().for_each(|key| fold.inventory(key));
     learn_aliases(storage, changes.values().flatten(), &mut fold)?;
@@ -82,7 +81,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
             (&a.subject.key_arn, a.event_time, &a.finding_id).cmp(&(&b.subject.key_arn, b.event_time, &b.finding_id))
         });
         let rows: Vec<_> = of_day.iter().collect();
-        files.push(file::<Findings>(Some(day), "fold", &rows)?);
+        files.push(file::<Findings>(Some(day), FOLD_FILE, &rows)?);
     }
     folded.own_accounts = fold.history().own.iter().cloned().collect();
     let (keys, uses) = fold.finish();

@@ -1,19 +1,17 @@
 //! The ledger: entries in one order, created exclusively. What is not in it never happened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::LakeError;
+use super::checkpoint::{Change, Checkpoint, Exchanged};
 use super::storage::Storage;
 use crate::model::object::{ObjectId, ObjectRef, ObjectStatus, RecordCounts};
 
-/// Entries between two checkpoints.
-const CHECKPOINT_EVERY: u64 = 64;
 /// Entries that are read at once, where all of them are wanted.
 const AT_ONCE: usize = 64;
-const CHECKPOINT: &str = "_ledger/checkpoint.json";
 
 /// What an entry commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,6 +22,10 @@ pub enum Kind {
     Batch,
     /// Snapshots and the findings of usage rules.
     Fold,
+    /// Few files that hold what many held: no row is new, none is lost.
+    Compaction,
+    /// Files are removed, as a setting says.
+    Pruning,
 }
 
 /// One commit.
@@ -41,7 +43,7 @@ pub struct Entry {
     pub objects: Vec<ObjectEntry>,
     /// Data files.
     pub files: Vec<FileEntry>,
-    /// Files of an earlier fold that this one's replace.
+    /// Files that this entry's replace: of an earlier fold, or those that were compacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
     /// The last entry that a fold has seen.
@@ -80,13 +82,22 @@ pub struct FileEntry {
     pub rows: u64,
     /// Its size.
     pub bytes: u64,
+    /// Sequence that its rows came with, where that is not its entry's own: those of a compacted file
+    /// are older.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub place: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "so serde wants it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What is known of a committed object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
-    failed: bool,
-    etag: u64,
+    pub(super) failed: bool,
+    pub(super) etag: u64,
 }
 
 impl Known {
@@ -98,76 +109,106 @@ impl Known {
 /// The ledger as this process knows it.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    through: u64,
-    checkpointed: u64,
+    /// All but the segments and the objects of the state, as of the last entry.
+    now: Checkpoint,
     objects: FxHashMap<ObjectId, Known>,
-    last_batch: u64,
-    folded_through: u64,
-    fold_settings: String,
-    fold_files: Vec<String>,
-    fold_removes: Vec<String>,
-}
-
-/// The ledger's state after some entry, to start from.
-#[derive(Debug, Serialize, Deserialize)]
-struct Checkpoint {
-    through: u64,
-    last_batch: u64,
-    folded_through: u64,
-    fold_settings: String,
-    fold_files: Vec<String>,
-    fold_removes: Vec<String>,
-    /// Hex of the id: known.
-    objects: BTreeMap<String, Known>,
+    files: BTreeMap<String, FileEntry>,
+    /// The last checkpoint, and what each entry since has changed.
+    saved: Checkpoint,
+    pending: VecDeque<(u64, Change)>,
 }
 
 impl Ledger {
     pub(super) fn open(storage: &dyn Storage) -> Result<Self, LakeError> {
-        let mut ledger = match storage.get(CHECKPOINT)? {
-            None => Self::default(),
-            // A checkpoint only saves time: one that cannot be read is made again.
-            Some(bytes) => serde_json::from_slice::<Checkpoint>(&bytes).map(Self::from).unwrap_or_default(),
-        };
+        let mut ledger = Self::default();
+        if let Some((saved, change)) = Checkpoint::load(storage)? {
+            ledger.apply(&change);
+            ledger = Self { now: saved.without_segments(), saved, ..ledger };
+        }
         ledger.refresh(storage)?;
         Ok(ledger)
     }
 
     pub(super) fn refresh(&mut self, storage: &dyn Storage) -> Result<(), LakeError> {
-        while let Some(entry) = read(storage, self.through + 1)? {
-            self.note(&entry);
+        let mut at_once = 1;
+        loop {
+            // Mostly there is nothing new; where there is something, there may be much.
+            let paths: Vec<String> = (self.now.through + 1..).take(at_once).map(path).collect();
+            let contents = storage.get_run(&paths)?;
+            let whole = contents.len() == at_once;
+            for (path, content) in paths.iter().zip(contents) {
+                self.note(&parse(path, &content)?);
+            }
+            if !whole {
+                return Ok(());
+            }
+            at_once = AT_ONCE;
         }
-        Ok(())
     }
 
     pub(super) fn note(&mut self, entry: &Entry) {
-        self.through = entry.sequence;
+        self.now.through = entry.sequence;
+        let mut change = Change::default();
+        change.files.extend(entry.removes.iter().map(|path| (path.clone(), None)));
+        for file in &entry.files {
+            let place = if file.place == 0 { entry.sequence } else { file.place };
+            change.files.insert(file.path.clone(), Some(FileEntry { place, ..file.clone() }));
+        }
+        for object in &entry.objects {
+            let id = ObjectId(xxhash_rust::xxh3::xxh3_128(object.uri.as_bytes()));
+            change.objects.insert(id, Known::of(&object.etag, object.status));
+        }
         match entry.kind {
-            Kind::Batch => {
-                self.last_batch = entry.sequence;
-                for object in &entry.objects {
-                    let id = ObjectId(xxhash_rust::xxh3::xxh3_128(object.uri.as_bytes()));
-                    self.objects.insert(id, Known::of(&object.etag, object.status));
-                }
-            }
+            Kind::Batch => self.now.last_batch = entry.sequence,
             Kind::Fold => {
-                self.folded_through = entry.folded_through.unwrap_or_default();
-                self.fold_settings.clone_from(&entry.settings);
-                self.fold_removes.clone_from(&entry.removes);
-                self.fold_files = entry.files.iter().map(|file| file.path.clone()).collect();
+                self.now.folded_through = entry.folded_through.unwrap_or_default();
+                self.now.fold_settings.clone_from(&entry.settings);
+                self.now.fold_removes.clone_from(&entry.removes);
+                self.now.fold_files = entry.files.iter().map(|file| file.path.clone()).collect();
+            }
+            Kind::Compaction | Kind::Pruning => {
+                self.now.exchanged = Exchanged { add: entry.files.clone(), remove: entry.removes.clone() };
             }
         }
+        self.apply(&change);
+        self.pending.push_back((entry.sequence, change));
+    }
+
+    fn apply(&mut self, change: &Change) {
+        self.objects.extend(&change.objects);
+        for (path, file) in &change.files {
+            match file {
+                Some(file) => _ = self.files.insert(path.clone(), file.clone()),
+                None => _ = self.files.remove(path),
+            }
+        }
+    }
+
+    /// The files that count: of tables, and those whose table's name starts with `_`, which are none.
+    pub fn files(&self) -> impl Iterator<Item = &FileEntry> {
+        self.files.values()
+    }
+
+    /// The file that counts under a path.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&FileEntry> {
+        self.files.get(path)
+    }
+
+    pub(super) fn exchanged(&self) -> &Exchanged {
+        &self.now.exchanged
     }
 
     /// Where the next entry goes.
     #[must_use]
     pub fn next_sequence(&self) -> u64 {
-        self.through + 1
+        self.now.through + 1
     }
 
     /// The last entry known.
     #[must_use]
     pub fn through(&self) -> u64 {
-        self.through
+        self.now.through
     }
 
     /// Whether the object is committed and need not be read again. Failed ones are: they may have
@@ -186,56 +227,27 @@ impl Ledger {
     /// Whether a fold with these settings has seen everything.
     #[must_use]
     pub fn is_folded(&self, settings: &str) -> bool {
-        self.folded_through >= self.last_batch && (self.fold_settings == settings || self.last_batch == 0)
+        self.now.folded_through >= self.now.last_batch
+            && (self.now.fold_settings == settings || self.now.last_batch == 0)
     }
 
     /// Files of the last fold.
     #[must_use]
     pub fn fold_files(&self) -> &[String] {
-        &self.fold_files
+        &self.now.fold_files
     }
 
     /// Files that the last fold replaced.
     #[must_use]
     pub fn fold_removes(&self) -> &[String] {
-        &self.fold_removes
+        &self.now.fold_removes
     }
 
     pub(super) fn checkpoint_now_and_then(&mut self, storage: &dyn Storage) -> Result<(), LakeError> {
-        if self.through < self.checkpointed + CHECKPOINT_EVERY {
+        if !self.saved.is_due(self.now.through) {
             return Ok(());
         }
-        let checkpoint = Checkpoint {
-            through: self.through,
-            last_batch: self.last_batch,
-            folded_through: self.folded_through,
-            fold_settings: self.fold_settings.clone(),
-            fold_files: self.fold_files.clone(),
-            fold_removes: self.fold_removes.clone(),
-            objects: self.objects.iter().map(|(id, known)| (format!("{:032x}", id.0), *known)).collect(),
-        };
-        let bytes = serde_json::to_vec(&checkpoint).map_err(|e| bad(CHECKPOINT, &e))?;
-        storage.put(CHECKPOINT, &bytes)?;
-        self.checkpointed = self.through;
-        Ok(())
-    }
-}
-
-impl From<Checkpoint> for Ledger {
-    fn from(checkpoint: Checkpoint) -> Self {
-        let objects = checkpoint.objects.into_iter();
-        Self {
-            through: checkpoint.through,
-            checkpointed: checkpoint.through,
-            last_batch: checkpoint.last_batch,
-            folded_through: checkpoint.folded_through,
-            fold_settings: checkpoint.fold_settings,
-            fold_files: checkpoint.fold_files,
-            fold_removes: checkpoint.fold_removes,
-            objects: objects
-                .filter_map(|(id, known)| Some((ObjectId(u128::from_str_radix(&id, 16).ok()?), known)))
-                .collect(),
-        }
+        self.saved.advance(storage, self.now.clone(), &mut self.pending)
     }
 }
 
@@ -251,18 +263,10 @@ pub(super) fn append(storage: &dyn Storage, entry: &Entry) -> Result<bool, LakeE
 /// # Errors
 /// If one cannot be read or understood.
 pub fn all(storage: &dyn Storage) -> Result<Vec<Entry>, LakeError> {
-    through(storage, u64::MAX)
-}
-
-/// The entries up to a sequence, in order.
-///
-/// # Errors
-/// If one cannot be read or understood.
-pub fn through(storage: &dyn Storage, last: u64) -> Result<Vec<Entry>, LakeError> {
     let mut entries = Vec::new();
     loop {
         let next = entries.len() as u64 + 1;
-        let paths: Vec<String> = (next..).take(AT_ONCE).take_while(|sequence| *sequence <= last).map(path).collect();
+        let paths: Vec<String> = (next..).take(AT_ONCE).map(path).collect();
         let contents = storage.get_run(&paths)?;
         let whole = contents.len() == AT_ONCE;
         for (path, content) in paths.iter().zip(contents) {
@@ -287,12 +291,6 @@ pub fn committed(entries: &[Entry]) -> BTreeMap<&str, &FileEntry> {
         );
     }
     files
-}
-
-pub(super) fn read(storage: &dyn Storage, sequence: u64) -> Result<Option<Entry>, LakeError> {
-    let path = path(sequence);
-    let Some(bytes) = storage.get(&path)? else { return Ok(None) };
-    parse(&path, &bytes).map(Some)
 }
 
 fn parse(path: &str, bytes: &[u8]) -> Result<Entry, LakeError> {

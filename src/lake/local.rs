@@ -1,6 +1,11 @@
 //! A folder as output location: durable by fsync, exclusive by hard link, published by rename.
+//!
+//! A folder of files is exchanged as a whole: its successor is made beside it, out of hard links, and
+//! the two change places in one step of the file system. Who publishes or removes holds a lock that is
+//! shared, who exchanges holds it alone: nothing gets into the folder that is just being replaced.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, TryLockError};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, ErrorKind, Write};
@@ -68,6 +73,104 @@ impl LocalFolder {
     }
 }
 
+/// Keeps those who publish and those who exchange folders apart.
+const GUARD: &str = "_ledger/publish.lock";
+
+impl LocalFolder {
+    fn guard(&self, lock: fn(&File) -> io::Result<()>) -> Result<File, LakeError> {
+        let at = self.at(GUARD);
+        let open = || -> io::Result<File> {
+            if let Some(folder) = at.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let file = File::create(&at)?;
+            lock(&file)?;
+            Ok(file)
+        };
+        open().map_err(|e| error("lock", &at, e))
+    }
+
+    /// Where folders that were replaced wait until nobody lists them any more.
+    fn replaced(&self) -> PathBuf {
+        self.at(&format!("_staging/{}/replaced", self.writer))
+    }
+
+    fn exchange_alone(&self, folder: &str, add: &[(&str, &str)], remove: &[&str]) -> io::Result<()> {
+        let target = self.at(folder);
+        let there = match fs::read_dir(&target) {
+            Ok(entries) => entries.map(|entry| entry.map(|e| e.file_name())).collect::<io::Result<Vec<_>>>()?,
+            Err(e) if e.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let is_there = |path: &str| self.at(path).file_name().is_some_and(|name| there.iter().any(|n| n == name));
+        let add: Vec<_> = add.iter().filter(|(_, path)| !is_there(path)).collect();
+        let remove: Vec<_> = remove.iter().map(|path| self.at(path)).filter(|path| path.exists()).collect();
+        if add.is_empty() && remove.is_empty() {
+            return Ok(());
+        }
+        create_folders_durably(&self.root, &target)?;
+        let stays = |name: &&OsString| !remove.iter().any(|path| path.file_name() == Some(name));
+        let names: Vec<_> = there.iter().filter(stays).collect();
+        // What is no file is not ours, and cannot be linked: then not at once.
+        let plain = names.iter().all(|name| target.join(name).is_file());
+        if !plain || !self.change_at_once(&target, &names, &add)? {
+            // Rows are there twice rather than not at all.
+            for (staged, path) in &add {
+                fs::hard_link(self.at(staged), self.at(path))?;
+            }
+            sync_folder(&target)?;
+            remove.iter().try_for_each(|path| absent_is_fine(fs::remove_file(path)))?;
+            sync_folder(&target)?;
+        }
+        if names.is_empty() && add.is_empty() {
+            // Nothing is left of this date.
+            absent_is_fine(fs::remove_dir(&target))?;
+        }
+        Ok(())
+    }
+
+    /// Puts a folder of the files `names` and `add` in the place of `target`; false where the file
+    /// system has no such step.
+    fn change_at_once(&self, target: &Path, names: &[&OsString], add: &[&(&str, &str)]) -> io::Result<bool> {
+        // A name of its own: one folder may be exchanged several times.
+        let others = self.replaced().join(format!("{:016x}", RandomState::new().hash_one(target)));
+        create_folders_durably(&self.root, &others)?;
+        for name in names {
+            fs::hard_link(target.join(name), others.join(name))?;
+        }
+        for (staged, path) in add {
+            fs::hard_link(self.at(staged), others.join(self.at(path).file_name().unwrap_or_default()))?;
+        }
+        fs::set_permissions(&others, fs::metadata(target)?.permissions())?;
+        sync_folder(&others)?;
+        let changed = change_places(&others, target)?;
+        if changed {
+            sync_folder_of(target)?;
+            sync_folder_of(&others)?;
+        } else {
+            fs::remove_dir_all(&others)?;
+        }
+        Ok(changed)
+    }
+}
+
+/// Lets two folders change places in one step; false where that cannot be done.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+fn change_places(one: &Path, other: &Path) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+fn change_places(_: &Path, _: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
 impl Storage for LocalFolder {
     fn writer(&self) -> &str {
         &self.writer
@@ -108,6 +211,7 @@ impl Storage for LocalFolder {
     }
 
     fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError> {
+        let _shared = self.guard(File::lock_shared)?;
         let mut folders = BTreeSet::new();
         for (staged, path) in files {
             let (from, to) = (self.at(staged), self.at(path));
@@ -118,6 +222,16 @@ impl Storage for LocalFolder {
             folders.insert(to.parent().map(Path::to_owned).unwrap_or_default());
         }
         folders.iter().try_for_each(|folder| sync_folder(folder).map_err(|e| error("publish into", folder, e)))
+    }
+
+    fn exchange(&self, folder: &str, add: &[(&str, &str)], remove: &[&str]) -> Result<(), LakeError> {
+        let _alone = self.guard(File::lock)?;
+        let fail = |error_: io::Error| error("exchange the files of", &self.at(folder), error_);
+        self.exchange_alone(folder, add, remove).map_err(fail)?;
+        for (staged, _) in add {
+            absent_is_fine(fs::remove_file(self.at(staged))).map_err(|e| error("remove", &self.at(staged), e))?;
+        }
+        Ok(())
     }
 
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError> {
@@ -147,6 +261,7 @@ impl Storage for LocalFolder {
     }
 
     fn remove(&self, path: &str) -> Result<(), LakeError> {
+        let _shared = self.guard(File::lock_shared)?;
         absent_is_fine(fs::remove_file(self.at(path))).map_err(|e| error("remove", &self.at(path), e))
     }
 

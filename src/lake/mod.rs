@@ -3,11 +3,15 @@
 
 pub mod batch;
 pub mod bucket;
+mod checkpoint;
+pub mod compact;
 pub mod error;
 pub mod ledger;
 pub mod local;
+mod merge;
 pub mod parquet;
 pub mod read;
+mod recover;
 pub mod rows;
 pub mod schema;
 pub mod seen;
@@ -15,7 +19,7 @@ pub mod storage;
 pub mod tables;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 pub use error::LakeError;
 
@@ -24,6 +28,8 @@ use self::seen::SeenWindow;
 use self::storage::{Lock, Storage};
 
 const FOLD_LOCK: &str = "_ledger/fold.lock";
+/// Name of a fold's file of a date. The fold replaces its own files, nobody else touches them.
+pub const FOLD_FILE: &str = "fold";
 
 /// An open output location.
 pub struct Lake {
@@ -47,14 +53,19 @@ impl Lake {
         let writer = storage.writer().to_owned();
         // One at a time: nobody mistakes a writer that is about to say it lives for a dead one.
         let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
-        let alive = storage.lock(&alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
-        recover(storage.as_ref(), &writer)?;
+        let alive = storage.lock(&recover::alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         let mut ledger = Ledger::open(storage.as_ref())?;
+        recover::recover(storage.as_ref(), &writer, &mut ledger)?;
         // A fold that was killed between publishing and removing: removing again does nothing. Who
         // holds the lock folds now, and replaces that fold.
         if let Some(_fold) = storage.lock(FOLD_LOCK)? {
             ledger.refresh(storage.as_ref())?;
             remove_all(storage.as_ref(), ledger.fold_removes())?;
+        }
+        // The same of a compaction.
+        if let Some(_compaction) = storage.lock(compact::LOCK)? {
+            ledger.refresh(storage.as_ref())?;
+            recover::settle(storage.as_ref(), &ledger)?;
         }
         Ok(Self { storage, ledger, writer, staged: 0, unpublished: false, _alive: alive })
     }
@@ -76,7 +87,9 @@ impl Lake {
     /// # Errors
     /// If the ledger cannot be read.
     pub fn refresh(&mut self) -> Result<(), LakeError> {
-        self.ledger.refresh(self.storage.as_ref())
+        self.ledger.refresh(self.storage.as_ref())?;
+        // Also who commits nothing must not hold for ever what the others have committed.
+        self.ledger.checkpoint_now_and_then(self.storage.as_ref())
     }
 
     /// The identities of events that were read lately, by whatever process.
@@ -84,7 +97,7 @@ impl Lake {
     /// # Errors
     /// If the ledger or a file of identities cannot be read.
     pub fn seen_window(&self, capacity: usize) -> Result<SeenWindow, LakeError> {
-        seen::load(self.storage.as_ref(), &self.ledger, capacity)
+        seen::load(self.storage.as_ref(), capacity)
     }
 
     /// Writes a file that is not yet part of a table.
@@ -92,7 +105,8 @@ impl Lake {
         self.staged += 1;
         let staged = format!("_staging/{}/{}", self.writer, self.staged);
         self.storage.stage(&staged, bytes)?;
-        Ok(FileEntry { table: table.to_owned(), path, staged, rows: rows as u64, bytes: bytes.len() as u64 })
+        let (rows, bytes) = (rows as u64, bytes.len() as u64);
+        Ok(FileEntry { table: table.to_owned(), path, staged, rows, bytes, place: 0 })
     }
 
     /// A name for the files of one commit, that no other writer or commit uses.
@@ -190,12 +204,11 @@ fn wait_for(storage: &dyn Storage, path: &str) -> Result<Lock, LakeError> {
     Err(LakeError::Busy(path.to_owned()))
 }
 
-fn alive_path(writer: &str) -> String {
-    format!("_staging/{writer}/alive")
-}
-
 /// Gives the files of a committed entry their final names. Doing it again does nothing.
 fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
+    if matches!(entry.kind, Kind::Compaction | Kind::Pruning) {
+        return recover::exchange(storage, &entry.files, &entry.removes);
+    }
     let files: Vec<_> = entry.files.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
     storage.publish(&files)?;
     remove_all(storage, &entry.removes)
@@ -203,69 +216,4 @@ fn publish(storage: &dyn Storage, entry: &Entry) -> Result<(), LakeError> {
 
 fn remove_all(storage: &dyn Storage, paths: &[String]) -> Result<(), LakeError> {
     storage.remove_all(&paths.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Finishes the commits of writers that died, and clears what they left.
-///
-/// Where a lock outlives its holder for a while, one that looks alive may be dead. If it has committed
-/// what is not published, that is waited for: it will be published, or the writer turns out to be dead.
-fn recover(storage: &dyn Storage, me: &str) -> Result<(), LakeError> {
-    let listed = storage.list("_staging")?;
-    let mut writers: Vec<&str> = listed.iter().filter_map(|path| path.split('/').nth(1)).collect();
-    writers.dedup();
-    writers.retain(|writer| *writer != me);
-    let started = Instant::now();
-    loop {
-        // A lock that can be had is held by nobody. All locks come before the looking: what a writer
-        // commits just before it dies is then in the ledger and the listing that are read.
-        let mut dead = Vec::new();
-        for writer in &writers {
-            dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (*writer, lock)));
-        }
-        writers.retain(|writer| !dead.iter().any(|(dead, _)| dead == writer));
-        bury(storage, dead)?;
-        if writers.is_empty() || started.elapsed() >= storage.grace() || !owes(storage, &writers)? {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(500));
-    }
-}
-
-/// Whether one of these writers has staged what is committed.
-fn owes(storage: &dyn Storage, writers: &[&str]) -> Result<bool, LakeError> {
-    let mut staging = storage.list("_staging")?;
-    let of_theirs = |path: &str| path.split('/').nth(1).is_some_and(|writer| writers.contains(&writer));
-    staging.retain(|path| of_theirs(path) && !path.ends_with("/alive"));
-    if staging.is_empty() {
-        return Ok(false);
-    }
-    let entries = ledger::all(storage)?;
-    Ok(entries.iter().flat_map(|entry| &entry.files).any(|file| staging.contains(&file.staged)))
-}
-
-/// Publishes what dead writers have committed, and removes the rest of what they staged.
-fn bury(storage: &dyn Storage, dead: Vec<(&str, Lock)>) -> Result<(), LakeError> {
-    if dead.is_empty() {
-        return Ok(());
-    }
-    let staging = storage.list("_staging")?;
-    let entries = ledger::all(storage)?;
-    let wanted = ledger::committed(&entries);
-    for (writer, _lock) in dead {
-        // Only what is still staged, and still wanted: a later fold may have replaced this one's files.
-        let files: Vec<FileEntry> = entries
-            .iter()
-            .filter(|entry| entry.writer == writer)
-            .flat_map(|entry| &entry.files)
-            .filter(|file| staging.contains(&file.staged))
-            .filter(|file| match wanted.get(file.path.as_str()) {
-                Some(latest) => latest.staged == file.staged,
-                None => file.table.starts_with('_'),
-            })
-            .cloned()
-            .collect();
-        publish(storage, &Entry { files, ..Entry::default() })?;
-        storage.remove_folder(&format!("_staging/{writer}"))?;
-    }
-    Ok(())
 }

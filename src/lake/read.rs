@@ -16,7 +16,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use serde_json::{Map, Value};
 
 use super::LakeError;
-use super::ledger::{self, Entry, FileEntry};
+use super::ledger::{FileEntry, Ledger};
 use super::schema::{Description, Table, Type, describe};
 use super::storage::Storage;
 use crate::model::time::Seconds;
@@ -40,12 +40,12 @@ pub fn files<T: Table>(storage: &dyn Storage) -> Result<BTreeMap<String, Vec<Str
     Ok(by_date)
 }
 
-/// The files of a table that `entries` have committed, by date.
+/// The files of a table that count, by date.
 #[must_use]
-pub fn committed_files<T: Table>(entries: &[Entry]) -> BTreeMap<String, Vec<FileEntry>> {
+pub fn committed_files<T: Table>(ledger: &Ledger) -> BTreeMap<String, Vec<FileEntry>> {
     let mut by_date: BTreeMap<String, Vec<FileEntry>> = BTreeMap::new();
-    for (path, file) in ledger::committed(entries).into_iter().filter(|(_, file)| file.table == T::NAME) {
-        by_date.entry(date_of(path).to_owned()).or_default().push(file.clone());
+    for file in ledger.files().filter(|file| file.table == T::NAME) {
+        by_date.entry(date_of(&file.path).to_owned()).or_default().push(file.clone());
     }
     by_date
 }
@@ -68,7 +68,7 @@ pub fn committed_rows<T: Table>(
     Err(LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() })
 }
 
-fn date_of(path: &str) -> &str {
+pub(super) fn date_of(path: &str) -> &str {
     path.split('/').find_map(|part| part.strip_prefix("date=")).unwrap_or_default()
 }
 

@@ -84,6 +84,20 @@ pub trait Table: 'static {
     const PARTITIONED: bool;
     /// The columns, in order.
     const COLUMNS: &'static [Column<Self>];
+    /// What the rows of a file are sorted by; without, they stand as they came.
+    const ORDER: &'static [By] = &[];
+    /// Whether rows that are equal in all of [`Table::ORDER`] are partial counts of one thing, as
+    /// `usage` has them.
+    const COUNTS: bool = false;
+}
+
+/// A column that rows are sorted by; null comes first.
+#[derive(Debug, Clone, Copy)]
+pub enum By {
+    /// Text by its bytes, times by themselves.
+    Value(&'static str),
+    /// Words by their places in a list; others after them.
+    Words(&'static str, &'static [&'static str]),
 }
 
 /// A column of table `T`.

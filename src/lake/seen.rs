@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use super::LakeError;
-use super::ledger::{self, Ledger};
+use super::ledger::{FileEntry, Ledger};
 use super::storage::Storage;
 use crate::model::r#yield::SeenEvent;
 
@@ -83,30 +83,52 @@ fn from_bytes(bytes: &[u8]) -> Vec<SeenEvent> {
         .collect()
 }
 
+/// The newest files that hold `ids` identities, or all; newest first.
+pub(super) fn newest(ledger: &Ledger, ids: usize) -> Vec<&FileEntry> {
+    let mut files: Vec<_> = ledger.files().filter(|file| file.table == TABLE).collect();
+    files.sort_unstable_by(|a, b| (b.place, &b.path).cmp(&(a.place, &a.path)));
+    let mut held = 0;
+    files.retain(|file| {
+        let wanted = held < ids;
+        held += usize::try_from(file.bytes).unwrap_or(usize::MAX) / RECORD;
+        wanted
+    });
+    files
+}
+
+/// Identities that are read, of `capacity`: what the last objects touched may lie among much older hours.
+pub(super) fn read_for(capacity: usize) -> usize {
+    capacity.saturating_mul(2)
+}
+
 /// Reads the window back: the newest files that fill it, added object by object in the order of
 /// their commits, as the process that wrote them did.
-pub(super) fn load(storage: &dyn Storage, ledger: &Ledger, capacity: usize) -> Result<SeenWindow, LakeError> {
-    let (mut newest_first, mut held, mut sequence) = (Vec::new(), 0, ledger.through());
-    // Twice the window: what the last objects touched may lie among much older hours.
-    while sequence > 0 && held < capacity * 2 {
-        let Some(entry) = ledger::read(storage, sequence)? else { break };
-        for file in entry.files.iter().filter(|file| file.table == TABLE) {
+pub(super) fn load(storage: &dyn Storage, capacity: usize) -> Result<SeenWindow, LakeError> {
+    const TRIES: usize = 10;
+    for _ in 0..TRIES {
+        let ledger = Ledger::open(storage)?;
+        let mut newest_first = Vec::new();
+        let files = newest(&ledger, read_for(capacity));
+        for file in &files {
             // Its writer may be about to publish it: final, staged, final.
             for path in [&file.path, &file.staged, &file.path] {
                 if let Some(bytes) = storage.get(path)? {
-                    held += bytes.len() / RECORD;
                     newest_first.push(bytes);
                     break;
                 }
             }
         }
-        sequence -= 1;
+        if newest_first.len() < files.len() && Ledger::open(storage)?.through() > ledger.through() {
+            // Somebody has put files together meanwhile, perhaps these.
+            continue;
+        }
+        let mut window = SeenWindow::new(capacity);
+        for bytes in newest_first.iter().rev() {
+            from_bytes(bytes).split(|event| *event == END).for_each(|object| window.add(object));
+        }
+        return Ok(window);
     }
-    let mut window = SeenWindow::new(capacity);
-    for bytes in newest_first.iter().rev() {
-        from_bytes(bytes).split(|event| *event == END).for_each(|object| window.add(object));
-    }
-    Ok(window)
+    Err(LakeError::Busy(TABLE.to_owned()))
 }
 
 /// Stands behind each object's identities in a file.

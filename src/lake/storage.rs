@@ -37,6 +37,15 @@ pub trait Storage: Send + Sync {
     /// If neither is there, or the place cannot be written.
     fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError>;
 
+    /// Exchanges files of a folder: `add`, staged files with their final names, take the place of
+    /// `remove`; all others stay. At once, where the place can do that; else the new ones come before
+    /// the old ones go. Staged files go last, so that one tells whoever recovers that something may be
+    /// left to do. Doing it twice is doing it once.
+    ///
+    /// # Errors
+    /// If a file is neither staged nor there, or the place cannot be written.
+    fn exchange(&self, folder: &str, add: &[(&str, &str)], remove: &[&str]) -> Result<(), LakeError>;
+
     /// Reads a file whole; `None` if there is none.
     ///
     /// # Errors

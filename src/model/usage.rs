@@ -27,6 +27,18 @@ pub enum KeyEvidence {
 }
 
 impl KeyEvidence {
+    /// All words, in order.
+    pub const WORDS: [&'static str; 8] = [
+        Self::Resource.as_str(),
+        Self::Response.as_str(),
+        Self::Request.as_str(),
+        Self::Constructed.as_str(),
+        Self::ServiceEvent.as_str(),
+        Self::ErrorMessage.as_str(),
+        Self::Alias.as_str(),
+        Self::None.as_str(),
+    ];
+
     /// The word in the `key_evidence` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -55,6 +67,9 @@ pub enum Side {
 }
 
 impl Side {
+    /// All words, in order.
+    pub const WORDS: [&'static str; 3] = [Self::Local.as_str(), Self::Caller.as_str(), Self::Owner.as_str()];
+
     /// The word in the `side` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

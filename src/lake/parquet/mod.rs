@@ -12,6 +12,7 @@ mod text;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::{Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
@@ -104,6 +105,47 @@ impl<T: Table> File<T> {
         group.close()?;
         self.groups += 1;
         Ok(())
+    }
+}
+
+/// A file in the making, of rows that are columns already: those of other files, put together.
+pub(super) struct Merged<T: Table> {
+    schema: Arc<Schema>,
+    writer: ArrowWriter<Vec<u8>>,
+    table: PhantomData<T>,
+}
+
+impl<T: Table> Merged<T> {
+    /// Starts a file.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub(super) fn create() -> std::result::Result<Self, LakeError> {
+        let schema = Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()));
+        let start = || ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties::<T>()?));
+        let writer = start().map_err(|error| fail::<T>(&error))?;
+        Ok(Self { schema, writer, table: PhantomData })
+    }
+
+    /// The columns that it wants.
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// Appends rows as a row group.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub(super) fn append(&mut self, rows: &RecordBatch) -> std::result::Result<(), LakeError> {
+        self.writer.write(rows).and_then(|()| self.writer.flush()).map_err(|error| fail::<T>(&error))
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// As [`write`].
+    pub(super) fn finish(self) -> std::result::Result<Vec<u8>, LakeError> {
+        self.writer.into_inner().map_err(|error| fail::<T>(&error))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `findings`: what the rules have to say.
 
 use super::columns;
-use crate::lake::schema::{Column, Table};
+use crate::lake::schema::{By, Column, Table};
 use crate::model::arn::{Arn, owner_account};
 use crate::model::finding::Finding;
 
@@ -54,4 +54,6 @@ impl Table for Findings {
         mitre: TextList = f.mitre.to_vec(), "ATT&CK technique ids.";
         source_object: Text = &f.source_object, "Object that the record was read from; null for findings of usage rules.";
     ];
+    const ORDER: &'static [By] =
+        &[By::Value("key_arn"), By::Value("event_time"), By::Value("finding_id"), By::Value("source_object")];
 }

@@ -1,7 +1,7 @@
 //! `key_changes`: what was done to keys, and facts learned about them.
 
 use super::columns;
-use crate::lake::schema::{Column, Table};
+use crate::lake::schema::{By, Column, Table};
 use crate::model::arn::owner_account;
 use crate::model::key_change::KeyChange;
 
@@ -47,5 +47,12 @@ impl Table for KeyChanges {
         policy: Text = &c.policy, "Facts about a key policy set here, as a JSON object.";
         tags: Text = &c.tags, "Tags set, or removed (null), as a JSON object.";
         source_object: Text = &c.source_object, "Object that the record was read from.";
+    ];
+    const ORDER: &'static [By] = &[
+        By::Value("key_arn"),
+        By::Value("event_time"),
+        By::Value("event_id"),
+        By::Value("alias"),
+        By::Value("source_object"),
     ];
 }

@@ -1,10 +1,10 @@
 //! `usage`: who used which key through what, by the hour.
 
 use super::columns;
-use crate::lake::schema::{Column, Table};
+use crate::lake::schema::{By, Column, Table};
 use crate::model::arn::owner_account;
 use crate::model::strings::{Strings, Symbol};
-use crate::model::usage::{CountedRow, UsageKey};
+use crate::model::usage::{CountedRow, KeyEvidence, Side, UsageKey};
 
 /// The table.
 pub enum Usage {}
@@ -55,4 +55,25 @@ impl Table for Usage {
         last_event_time: Timestamp = Some(u.counted.last), "Latest eventTime counted here.";
         sample_event_id: Id = u.counted.sample_event_id, "eventID of the earliest.";
     ];
+    // As `UsageKey` has it.
+    const ORDER: &'static [By] = &[
+        By::Value("key_arn"),
+        By::Value("hour"),
+        By::Value("event_source"),
+        By::Value("event_name"),
+        By::Value("account_id"),
+        By::Value("principal_arn"),
+        By::Value("via_service"),
+        By::Value("context_pattern"),
+        By::Value("error_code"),
+        By::Value("region"),
+        By::Value("key_ref"),
+        By::Value("destination_key_arn"),
+        By::Value("principal_account_id"),
+        By::Value("principal_type"),
+        By::Value("operation_class"),
+        By::Words("key_evidence", &KeyEvidence::WORDS),
+        By::Words("side", &Side::WORDS),
+    ];
+    const COUNTS: bool = true;
 }

@@ -1,0 +1,210 @@
+//! Checkpoints: what entries came to, in segments, so that a start need not read all of them, and
+//! writing one does not mean writing all that ever was.
+//!
+//! A segment says what a run of entries changed. Eight small ones in a row are put together to one, eight
+//! of those again: each object is written a few times at most, and a start reads a few dozen segments.
+//! A checkpoint only saves time: one that cannot be read is made again out of the entries.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
+
+use super::LakeError;
+use super::ledger::{FileEntry, Known};
+use super::storage::Storage;
+use crate::model::object::ObjectId;
+
+const CHECKPOINT: &str = "_ledger/checkpoint.json";
+/// Entries between two checkpoints.
+const EVERY: u64 = 64;
+/// Segments of one size that are put together.
+const FACTOR: usize = 8;
+/// Bytes of an object in a segment: its id, the hash of its version, whether it failed.
+const RECORD: usize = 25;
+
+/// The small part of the ledger's state, and where the large part is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    pub(super) through: u64,
+    pub(super) last_batch: u64,
+    pub(super) folded_through: u64,
+    pub(super) fold_settings: String,
+    pub(super) fold_files: Vec<String>,
+    pub(super) fold_removes: Vec<String>,
+    pub(super) exchanged: Exchanged,
+    segments: Vec<Segment>,
+    /// Segments that are part of a larger one. Somebody may be reading them: they go at the next checkpoint.
+    superseded: Vec<String>,
+}
+
+/// What the last compaction or pruning put in the place of what: it may have been killed before that.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Exchanged {
+    pub(super) add: Vec<FileEntry>,
+    pub(super) remove: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Segment {
+    path: String,
+    from: u64,
+    through: u64,
+    level: u32,
+}
+
+/// What some entries changed, by path and by object.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    /// The file that has the path now; none if it was removed.
+    pub(super) files: BTreeMap<String, Option<FileEntry>>,
+    pub(super) objects: FxHashMap<ObjectId, Known>,
+}
+
+impl Change {
+    /// Adds what a later run of entries changed.
+    pub(super) fn add(&mut self, later: Self) {
+        self.files.extend(later.files);
+        self.objects.extend(later.objects);
+    }
+
+    /// JSON of the files, its length before it; then the objects, sorted.
+    fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let files = serde_json::to_vec(&self.files)?;
+        let mut bytes = Vec::with_capacity(8 + files.len() + self.objects.len() * RECORD);
+        bytes.extend((files.len() as u64).to_le_bytes());
+        bytes.extend(files);
+        let mut objects: Vec<_> = self.objects.iter().collect();
+        objects.sort_unstable_by_key(|(id, _)| id.0);
+        for (id, known) in objects {
+            bytes.extend(id.0.to_le_bytes());
+            bytes.extend(known.etag.to_le_bytes());
+            bytes.push(u8::from(known.failed));
+        }
+        Ok(bytes)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        let (files, objects) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+        if objects.len() % RECORD != 0 {
+            return None;
+        }
+        let object = |record: &[u8]| {
+            let (id, rest) = record.split_first_chunk()?;
+            let (etag, failed) = rest.split_first_chunk()?;
+            let known = Known { failed: failed == [1], etag: u64::from_le_bytes(*etag) };
+            Some((ObjectId(u128::from_le_bytes(*id)), known))
+        };
+        Some(Self {
+            files: serde_json::from_slice(files).ok()?,
+            objects: objects.chunks_exact(RECORD).map(object).collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl Checkpoint {
+    /// The last checkpoint, and what all entries before it came to; none if there is none, or none that
+    /// can be read.
+    pub(super) fn load(storage: &dyn Storage) -> Result<Option<(Self, Change)>, LakeError> {
+        let Some(checkpoint) = Self::small(storage)? else { return Ok(None) };
+        let mut all = Change::default();
+        let mut next = 1;
+        for segment in &checkpoint.segments {
+            let Some(change) = segment.read(storage)? else { return Ok(None) };
+            if segment.from != next {
+                return Ok(None);
+            }
+            next = segment.through + 1;
+            all.add(change);
+        }
+        Ok((next == checkpoint.through + 1).then_some((checkpoint, all)))
+    }
+
+    /// The state alone.
+    pub(super) fn without_segments(&self) -> Self {
+        Self { segments: Vec::new(), superseded: Vec::new(), ..self.clone() }
+    }
+
+    fn small(storage: &dyn Storage) -> Result<Option<Self>, LakeError> {
+        Ok(storage.get(CHECKPOINT)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Whether it is time for another one.
+    pub(super) fn is_due(&self, through: u64) -> bool {
+        through >= self.through + EVERY
+    }
+
+    /// Writes the checkpoint `state` on top of this one, or of a later one of another writer's; `pending`
+    /// is what the entries since this one changed, one by one.
+    pub(super) fn advance(
+        &mut self,
+        storage: &dyn Storage,
+        state: Self,
+        pending: &mut VecDeque<(u64, Change)>,
+    ) -> Result<(), LakeError> {
+        // Who knows none read all entries: what is there may be damaged, and is made again.
+        if self.through > 0
+            && let Some(theirs) = Self::small(storage)?.filter(|theirs| theirs.through > self.through)
+        {
+            *self = theirs;
+        }
+        while pending.front().is_some_and(|(sequence, _)| *sequence <= self.through) {
+            pending.pop_front();
+        }
+        if !self.is_due(state.through) {
+            return Ok(());
+        }
+        let from = self.through + 1;
+        let mut change = Change::default();
+        pending.drain(..).for_each(|(_, later)| change.add(later));
+        let mut segments = std::mem::take(&mut self.segments);
+        let superseded = std::mem::take(&mut self.superseded);
+        segments.push(Segment::write(storage, from, state.through, 0, &change)?);
+        let mut new = Self { segments, ..state };
+        new.put_together(storage)?;
+        let bytes = serde_json::to_vec(&new).map_err(|e| bad(CHECKPOINT, &e))?;
+        storage.put(CHECKPOINT, &bytes)?;
+        *self = new;
+        storage.remove_all(&superseded.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn put_together(&mut self, storage: &dyn Storage) -> Result<(), LakeError> {
+        while let Some(level) = self.segments.last().map(|last| last.level) {
+            let alike = self.segments.iter().rev().take_while(|segment| segment.level == level).count();
+            let Some(start) = self.segments.len().checked_sub(FACTOR).filter(|_| alike >= FACTOR) else { break };
+            let parts = &self.segments[start..];
+            let mut change = Change::default();
+            for part in parts {
+                // Gone or damaged: whoever starts reads the entries instead, until all is made again.
+                let Some(later) = part.read(storage)? else { return Ok(()) };
+                change.add(later);
+            }
+            let (from, through) = (parts[0].from, parts[FACTOR - 1].through);
+            if from == 1 {
+                // There is nothing before it that a removal could be of.
+                change.files.retain(|_, file| file.is_some());
+            }
+            self.superseded.extend(self.segments.drain(start..).map(|segment| segment.path));
+            self.segments.push(Segment::write(storage, from, through, level + 1, &change)?);
+        }
+        Ok(())
+    }
+}
+
+impl Segment {
+    fn write(storage: &dyn Storage, from: u64, through: u64, level: u32, change: &Change) -> Result<Self, LakeError> {
+        // Of several writers none replaces what another one names.
+        let path = format!("_ledger/checkpoints/{from:012}-{through:012}-{}.bin", storage.writer());
+        storage.put(&path, &change.to_bytes().map_err(|e| bad(&path, &e))?)?;
+        Ok(Self { path, from, through, level })
+    }
+
+    fn read(&self, storage: &dyn Storage) -> Result<Option<Change>, LakeError> {
+        Ok(storage.get(&self.path)?.and_then(|bytes| Change::from_bytes(&bytes)))
+    }
+}
+
+fn bad(path: &str, error: &serde_json::Error) -> LakeError {
+    LakeError::BadEntry { path: path.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,346 @@
+//! Merges sorted files of a table into one, a few thousand rows of each at a time; partial counts of
+//! the same dimensions become one.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMillisecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, new_null_array};
+use arrow_schema::{ArrowError, Schema};
+use arrow_select::interleave::interleave;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use super::LakeError;
+use super::parquet::{File, Merged};
+use super::schema::{By, Table};
+
+/// Files that are open at once. More are merged in several passes.
+const FAN_IN: usize = 32;
+/// Most rows that are read of a file at a time, and most bytes, nearly.
+const ROWS: usize = 2_048;
+const BYTES: usize = 1 << 20;
+/// Most bytes of decoded rows that wait for their row group.
+const HELD: usize = 64 << 20;
+
+/// A merged file.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) content: Vec<u8>,
+    pub(super) rows: u64,
+}
+
+/// Merges `files`, each read by `get` when its turn comes. Equal rows stay in the order of the files.
+///
+/// # Errors
+/// If one cannot be read, or has columns that this version does not know: they would be lost.
+pub(super) fn merge<T: Table, F>(
+    files: &[F],
+    mut get: impl FnMut(&F) -> Result<Vec<u8>, LakeError>,
+) -> Result<Whole, LakeError> {
+    let mut runs = Vec::new();
+    for files in files.chunks(FAN_IN) {
+        let contents = files.iter().map(&mut get).collect::<Result<Vec<_>, _>>()?;
+        runs.push(once::<T>(contents)?);
+    }
+    while runs.len() > 1 {
+        let mut merged = Vec::new();
+        let mut rest = runs.into_iter();
+        loop {
+            let contents: Vec<_> = rest.by_ref().take(FAN_IN).map(|run| run.content).collect();
+            if contents.is_empty() {
+                break;
+            }
+            merged.push(once::<T>(contents)?);
+        }
+        runs = merged;
+    }
+    runs.pop().map_or_else(|| once::<T>(Vec::new()), Ok)
+}
+
+fn once<T: Table>(contents: Vec<Vec<u8>>) -> Result<Whole, LakeError> {
+    let mut output = Output::<T>::create()?;
+    let mut streams = Vec::new();
+    for content in contents {
+        streams.push(Stream::open::<T>(content, &output.file.schema().clone())?);
+    }
+    // Streams by their next rows, least first.
+    let mut order: Vec<usize> = Vec::new();
+    for at in 0..streams.len() {
+        if output.next(&mut streams[at])? {
+            insert(&mut order, &streams, at);
+        }
+    }
+    while let Some(&least) = order.first() {
+        output.take(&mut streams, least)?;
+        order.remove(0);
+        if streams[least].row < streams[least].len || output.next(&mut streams[least])? {
+            insert(&mut order, &streams, least);
+        }
+    }
+    output.finish()
+}
+
+fn insert(order: &mut Vec<usize>, streams: &[Stream], at: usize) {
+    let place = order.partition_point(|other| {
+        let (a, b) = (&streams[*other], &streams[at]);
+        compare(&a.keys, a.row, &b.keys, b.row).then(other.cmp(&at)).is_lt()
+    });
+    order.insert(place, at);
+}
+
+/// A file, some rows at a time.
+struct Stream {
+    reader: ParquetRecordBatchReader,
+    schema: Arc<Schema>,
+    keys: Arc<[Key]>,
+    /// Which of the held batches its rows are in.
+    batch: usize,
+    row: usize,
+    len: usize,
+}
+
+impl Stream {
+    fn open<T: Table>(content: Vec<u8>, schema: &Arc<Schema>) -> Result<Self, LakeError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).map_err(fail::<T>)?;
+        let known = |name: &str| schema.column_with_name(name).is_some();
+        if let Some(field) = builder.schema().fields().iter().find(|field| !known(field.name())) {
+            return Err(fail::<T>(format!(
+                "a file has the column {}, which this version of keytrail does not know; update the one that compacts",
+                field.name()
+            )));
+        }
+        let metadata = builder.metadata();
+        let bytes: i64 = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
+        let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default().max(1);
+        let each = (usize::try_from(bytes).unwrap_or_default() / rows).max(1);
+        let at_once = (BYTES / each).clamp(1, ROWS);
+        Ok(Self {
+            reader: builder.with_batch_size(at_once).build().map_err(fail::<T>)?,
+            schema: Arc::clone(schema),
+            keys: Arc::from([]),
+            batch: 0,
+            row: 0,
+            len: 0,
+        })
+    }
+
+    /// Reads on; older files lack newer columns.
+    fn read<T: Table>(&mut self) -> Result<Option<RecordBatch>, LakeError> {
+        for batch in self.reader.by_ref() {
+            let batch = batch.map_err(fail::<T>)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
+            let columns = self.schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+                Some(column) => Arc::clone(column),
+                None => new_null_array(field.data_type(), batch.num_rows()),
+            });
+            let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns.collect()).map_err(fail::<T>)?;
+            self.keys = T::ORDER.iter().map(|by| Key::of::<T>(&batch, *by)).collect::<Result<_, _>>()?;
+            (self.row, self.len) = (0, batch.num_rows());
+            return Ok(Some(batch));
+        }
+        self.len = 0;
+        Ok(None)
+    }
+}
+
+/// A column that rows are compared by.
+enum Key {
+    Text(StringArray),
+    Time(TimestampMillisecondArray),
+    Words(StringArray, &'static [&'static str]),
+}
+
+impl Key {
+    fn of<T: Table>(batch: &RecordBatch, by: By) -> Result<Self, LakeError> {
+        let (By::Value(name) | By::Words(name, _)) = by;
+        let wrong = LakeError::Column { table: T::NAME, column: name };
+        let Some(column) = batch.column_by_name(name) else { return Err(wrong) };
+        match (by, column.as_string_opt::<i32>(), column.as_primitive_opt::<TimestampMillisecondType>()) {
+            (By::Value(_), Some(texts), _) => Ok(Self::Text(texts.clone())),
+            (By::Words(_, words), Some(texts), _) => Ok(Self::Words(texts.clone(), words)),
+            (By::Value(_), _, Some(times)) => Ok(Self::Time(times.clone())),
+            _ => Err(wrong),
+        }
+    }
+
+    fn compare(&self, row: usize, other: &Self, other_row: usize) -> Ordering {
+        match (self, other) {
+            (Self::Text(a), Self::Text(b)) => text(a, row).cmp(text(b, other_row)),
+            (Self::Time(a), Self::Time(b)) => time(a, row).cmp(&time(b, other_row)),
+            (Self::Words(a, words), Self::Words(b, _)) => {
+                let place = |word: &str| words.iter().position(|known| *known == word).unwrap_or(words.len());
+                let (a, b) = (text(a, row), text(b, other_row));
+                (place(a), a).cmp(&(place(b), b))
+            }
+            _ => Ordering::Equal,
+        }
+    }
+}
+
+fn compare(a: &[Key], row: usize, b: &[Key], other_row: usize) -> Ordering {
+    let mut columns = a.iter().zip(b).map(|(a, b)| a.compare(row, b, other_row));
+    columns.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+fn text(column: &StringArray, row: usize) -> &str {
+    if column.is_valid(row) { column.value(row) } else { "" }
+}
+
+fn time(column: &TimestampMillisecondArray, row: usize) -> Option<i64> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// A row of the output.
+struct Pick {
+    /// Where it stands: a held batch and a row of it.
+    at: (usize, usize),
+    counted: Counted,
+}
+
+/// What is added up, where a table has counts.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    requests: i64,
+    first: i64,
+    last: i64,
+}
+
+/// The columns of counts in a batch.
+struct Counts {
+    requests: Int64Array,
+    first: TimestampMillisecondArray,
+    last: TimestampMillisecondArray,
+    sample: StringArray,
+}
+
+impl Counts {
+    const REQUESTS: &'static str = "requests";
+    const LAST: &'static str = "last_event_time";
+
+    fn of<T: Table>(batch: &RecordBatch) -> Result<Self, LakeError> {
+        let column = |name| batch.column_by_name(name).ok_or(LakeError::Column { table: T::NAME, column: name });
+        Ok(Self {
+            requests: column(Self::REQUESTS)?.as_primitive::<Int64Type>().clone(),
+            first: column("first_event_time")?.as_primitive().clone(),
+            last: column(Self::LAST)?.as_primitive().clone(),
+            sample: column("sample_event_id")?.as_string().clone(),
+        })
+    }
+
+    fn at(&self, row: usize) -> Counted {
+        Counted { requests: self.requests.value(row), first: self.first.value(row), last: self.last.value(row) }
+    }
+}
+
+/// Rows that were read, and those of them that wait for their row group.
+struct Output<T: Table> {
+    file: Merged<T>,
+    held: Vec<(RecordBatch, Option<Counts>)>,
+    bytes: usize,
+    picks: Vec<Pick>,
+    /// Keys of the last pick.
+    last: Option<(Arc<[Key]>, usize)>,
+    rows: u64,
+}
+
+impl<T: Table> Output<T> {
+    fn create() -> Result<Self, LakeError> {
+        let file = Merged::create()?;
+        Ok(Self { file, held: Vec::new(), bytes: 0, picks: Vec::new(), last: None, rows: 0 })
+    }
+
+    /// Reads a stream's next rows; false if it has ended.
+    fn next(&mut self, stream: &mut Stream) -> Result<bool, LakeError> {
+        let Some(batch) = stream.read::<T>()? else { return Ok(false) };
+        stream.batch = self.held.len();
+        self.bytes += batch.get_array_memory_size();
+        let counts = if T::COUNTS { Some(Counts::of::<T>(&batch)?) } else { None };
+        self.held.push((batch, counts));
+        Ok(true)
+    }
+
+    /// Takes the next row of a stream.
+    fn take(&mut self, streams: &mut [Stream], from: usize) -> Result<(), LakeError> {
+        let (at, counted) = {
+            let stream = &streams[from];
+            let counts = self.held[stream.batch].1.as_ref();
+            ((stream.batch, stream.row), counts.map(|counts| counts.at(stream.row)).unwrap_or_default())
+        };
+        let stream = &streams[from];
+        let same = T::COUNTS
+            && self.last.as_ref().is_some_and(|(keys, row)| compare(keys, *row, &stream.keys, stream.row).is_eq());
+        if !same {
+            if self.picks.len() >= File::<T>::GROUP || self.bytes > HELD {
+                self.flush(streams)?;
+                return self.take(streams, from);
+            }
+            self.last = Some((Arc::clone(&stream.keys), stream.row));
+            self.picks.push(Pick { at, counted });
+        } else if let Some(pick) = self.picks.last_mut() {
+            let sample = |(batch, row): (usize, usize)| {
+                self.held[batch].1.as_ref().map(|counts| text(&counts.sample, row)).unwrap_or_default()
+            };
+            // As `CountedRow` does: the earliest speaks for all; of several the smallest id.
+            if (counted.first, sample(at)) < (pick.counted.first, sample(pick.at)) {
+                (pick.at, pick.counted.first) = (at, counted.first);
+            }
+            pick.counted.requests = pick.counted.requests.saturating_add(counted.requests);
+            pick.counted.last = pick.counted.last.max(counted.last);
+        }
+        streams[from].row += 1;
+        Ok(())
+    }
+
+    /// Writes what waits, and forgets the batches whose rows were all taken.
+    fn flush(&mut self, streams: &mut [Stream]) -> Result<(), LakeError> {
+        if !self.picks.is_empty() {
+            let rows = self.rows().map_err(fail::<T>)?;
+            self.file.append(&rows)?;
+            self.rows += rows.num_rows() as u64;
+            self.picks.clear();
+        }
+        let mut held: Vec<_> = std::mem::take(&mut self.held).into_iter().map(Some).collect();
+        self.bytes = 0;
+        self.last = None;
+        for stream in streams.iter_mut().filter(|stream| stream.row < stream.len) {
+            if let Some(batch) = held.get_mut(stream.batch).and_then(Option::take) {
+                stream.batch = self.held.len();
+                self.held.push(batch);
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> Result<RecordBatch, ArrowError> {
+        let places: Vec<_> = self.picks.iter().map(|pick| pick.at).collect();
+        let counted = || self.picks.iter().map(|pick| pick.counted);
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (number, field) in self.file.schema().fields().iter().enumerate() {
+            columns.push(match field.name().as_str() {
+                Counts::REQUESTS if T::COUNTS => Arc::new(Int64Array::from_iter_values(counted().map(|c| c.requests))),
+                Counts::LAST if T::COUNTS => {
+                    Arc::new(TimestampMillisecondArray::from_iter_values(counted().map(|c| c.last)))
+                }
+                _ => {
+                    let arrays: Vec<&dyn Array> =
+                        self.held.iter().map(|(batch, _)| batch.column(number).as_ref()).collect();
+                    interleave(&arrays, &places)?
+                }
+            });
+        }
+        RecordBatch::try_new(Arc::clone(self.file.schema()), columns)
+    }
+
+    fn finish(mut self) -> Result<Whole, LakeError> {
+        self.flush(&mut [])?;
+        Ok(Whole { content: self.file.finish()?, rows: self.rows })
+    }
+}
+
+fn fail<T: Table>(error: impl ToString) -> LakeError {
+    LakeError::Parquet { path: T::NAME.to_owned(), reason: error.to_string() }
+}
