@@ -208,3 +208,91 @@ impl Segment {
 fn bad(path: &str, error: &serde_json::Error) -> LakeError {
     LakeError::BadEntry { path: path.to_owned(), reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::lake::Lake;
+    use crate::lake::ledger::Ledger;
+    use crate::lake::local::LocalFolder;
+    use crate::model::object::{ObjectName, ObjectRef, ObjectStatus};
+    use crate::model::r#yield::Yield;
+
+    fn object(number: usize) -> ObjectRef {
+        let (key, etag) = (format!("/logs/{number}"), number.to_string());
+        ObjectRef { bucket: String::new(), key, etag, size: 1, name: ObjectName::default() }
+    }
+
+    fn commit(lake: &mut Lake, number: usize) {
+        // Every tenth fails.
+        let status = if number % 10 == 3 { ObjectStatus::Failed } else { ObjectStatus::Done };
+        lake.commit_batch(vec![Yield::without_records(object(number), status, String::new())]).expect("commits");
+    }
+
+    fn open(root: &std::path::Path) -> Lake {
+        Lake::open(Arc::new(LocalFolder::create(root).expect("a folder"))).expect("opens")
+    }
+
+    #[track_caller]
+    fn assert_knows(ledger: &Ledger, objects: usize) {
+        for number in 0..objects {
+            assert_eq!(ledger.holds(&object(number)), number % 10 != 3, "{number}");
+            assert_eq!(ledger.holds_failure(&object(number)), number % 10 == 3, "{number}");
+        }
+        assert!(!ledger.holds(&object(objects)));
+        assert_eq!(ledger.files().count(), objects, "one file an object");
+        assert_eq!(ledger.through(), objects as u64);
+    }
+
+    #[test]
+    fn a_start_reads_segments_and_what_comes_behind_them() {
+        const COMMITS: usize = 64 * 10 + 5;
+        let folder = tempfile::tempdir().expect("tempdir");
+        // Two writers by turns: each builds upon the other's.
+        let (mut one, mut two) = (open(folder.path()), open(folder.path()));
+        for number in 0..COMMITS {
+            commit(if number / 50 % 2 == 0 { &mut one } else { &mut two }, number);
+        }
+        drop((one, two));
+        let place = LocalFolder::create(folder.path()).expect("a folder");
+        let saved = Checkpoint::small(&place).expect("reads").expect("a checkpoint");
+        assert!(saved.through > 500 && saved.segments.len() < 10, "{:?}", saved.segments);
+        assert_eq!(saved.segments[0].level, 1, "{:?}", saved.segments);
+        assert_knows(&Ledger::open(&place).expect("opens"), COMMITS);
+        // The entries that it covers are not needed for a start.
+        let old = folder.path().join("_ledger/00000000000000000007.json");
+        let content = std::fs::read(&old).expect("an entry");
+        std::fs::remove_file(&old).expect("removes");
+        assert_knows(&Ledger::open(&place).expect("opens"), COMMITS);
+        std::fs::write(&old, content).expect("writes");
+        // A damaged segment is no loss, and is made again.
+        std::fs::write(folder.path().join(&saved.segments[0].path), b"damaged").expect("writes");
+        assert_knows(&Ledger::open(&place).expect("opens"), COMMITS);
+        let mut lake = open(folder.path());
+        for number in COMMITS..COMMITS + 64 {
+            commit(&mut lake, number);
+        }
+        let again = Checkpoint::load(&place).expect("reads").expect("one that can be read").0;
+        assert!(again.through > saved.through);
+        assert_knows(&Ledger::open(&place).expect("opens"), COMMITS + 64);
+        // Superseded segments do not pile up.
+        let kept = place.list("_ledger/checkpoints").expect("lists").len();
+        assert!(kept < 25, "{kept} segments");
+    }
+
+    #[test]
+    fn a_change_survives_being_written() {
+        let mut change = Change::default();
+        for number in 0..1_000_u64 {
+            change.objects.insert(ObjectId(u128::from(number) << 70), Known { failed: number % 2 == 0, etag: number });
+        }
+        change.files.insert("gone".to_owned(), None);
+        let bytes = change.to_bytes().expect("bytes");
+        assert!(bytes.len() < 1_000 * RECORD + 64, "{} bytes", bytes.len());
+        let back = Change::from_bytes(&bytes).expect("the same");
+        assert!(back.objects == change.objects && back.files == change.files);
+        assert!(Change::from_bytes(&bytes[..bytes.len() - 1]).is_none() && Change::from_bytes(b"short").is_none());
+    }
+}

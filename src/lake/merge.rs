@@ -344,3 +344,101 @@ impl<T: Table> Output<T> {
 fn fail<T: Table>(error: impl ToString) -> LakeError {
     LakeError::Parquet { path: T::NAME.to_owned(), reason: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::parquet;
+    use crate::lake::tables::key_changes::KeyChanges;
+    use crate::lake::tables::rejects::{self, Rejects};
+    use crate::model::key_change::KeyChange;
+    use crate::model::object::ObjectRef;
+    use crate::model::time::Seconds;
+    use crate::model::r#yield::Reject;
+
+    fn read(content: Vec<u8>) -> Vec<RecordBatch> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).expect("Parquet").build();
+        reader.expect("a reader").collect::<Result<_, _>>().expect("rows")
+    }
+
+    /// More files than are open at once, more rows than a row group holds.
+    #[test]
+    fn many_files_become_one_in_order() {
+        let files: Vec<Vec<u8>> = (0..70_u32)
+            .map(|file| {
+                let rows: Vec<KeyChange> = (0..1_000)
+                    .map(|row| KeyChange {
+                        event_id: format!("{file}-{row}"),
+                        key_arn: format!("key{:04}", row / 10),
+                        event_time: Seconds(i64::from(file * 7 % 70) + i64::from(row % 10) * 100),
+                        ..KeyChange::default()
+                    })
+                    .collect();
+                parquet::write::<KeyChanges>(&rows.iter().collect::<Vec<_>>()).expect("writes")
+            })
+            .collect();
+        let whole = merge::<KeyChanges, _>(&files, |file| Ok(file.clone())).expect("merges");
+        assert_eq!(whole.rows, 70_000);
+        let (mut last, mut ids) = ((String::new(), None), std::collections::BTreeSet::new());
+        for batch in read(whole.content) {
+            let column = |name| batch.column_by_name(name).expect("a column");
+            let (keys, names) = (column("key_arn").as_string::<i32>(), column("event_id").as_string::<i32>());
+            let times = column("event_time").as_primitive::<TimestampMillisecondType>();
+            for row in 0..batch.num_rows() {
+                let next = (keys.value(row).to_owned(), Some(times.value(row)));
+                assert!(last <= next, "{last:?} before {next:?}");
+                last = next;
+                ids.insert(names.value(row).to_owned());
+            }
+        }
+        assert_eq!(ids.len(), 70_000, "each row once");
+    }
+
+    /// What stands as it came is put together in the order of the files; large rows are read in small
+    /// numbers, and do not wait for 32,768 of them.
+    #[test]
+    fn large_rows_are_few_at_a_time() {
+        let object = ObjectRef {
+            bucket: String::new(),
+            key: "k".to_owned(),
+            etag: String::new(),
+            size: 0,
+            name: crate::model::object::ObjectName::default(),
+        };
+        let reject = |offset: u64| {
+            // Hardly compressible.
+            let raw = (0..(256 << 10) / 8)
+                .flat_map(|n: u64| xxhash_rust::xxh3::xxh3_64(&(n ^ offset << 32).to_le_bytes()).to_le_bytes());
+            Reject { offset, reason: "r".to_owned(), raw: raw.collect() }
+        };
+        let files: Vec<Vec<u8>> = (0..40)
+            .map(|file| {
+                let rejects: Vec<_> = (0..16).map(|row| reject(file * 16 + row)).collect();
+                let rows: Vec<_> = rejects
+                    .iter()
+                    .map(|reject| rejects::Row { source_object: "o".to_owned(), object: &object, reject })
+                    .collect();
+                parquet::write::<Rejects>(&rows).expect("writes")
+            })
+            .collect();
+        let whole = merge::<Rejects, _>(&files, |file| Ok(file.clone())).expect("merges");
+        let metadata = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(whole.content.clone())).expect("Parquet");
+        let groups = metadata.metadata().row_groups().iter();
+        let largest = groups.map(|group| group.total_byte_size()).max().expect("groups");
+        assert!(largest < 3 * i64::try_from(HELD).expect("small") / 2, "{largest} bytes at once");
+        let offsets: Vec<i64> = read(whole.content)
+            .iter()
+            .flat_map(|batch| {
+                batch.column_by_name("byte_offset").expect("offsets").as_primitive::<Int64Type>().values().to_vec()
+            })
+            .collect();
+        assert_eq!(offsets, (0..640).collect::<Vec<i64>>());
+    }
+
+    #[test]
+    fn a_file_of_a_newer_version_is_left_alone() {
+        let content = parquet::write::<Rejects>(&[]).expect("writes");
+        let error = merge::<KeyChanges, _>(&[content], |file| Ok(file.clone())).expect_err("would lose a column");
+        assert!(error.to_string().contains("etag"), "{error}");
+    }
+}

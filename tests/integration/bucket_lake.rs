@@ -42,23 +42,34 @@ impl Progress for Quiet {
 
 /// The whole way, from objects to folded tables.
 fn analyse(place: Arc<dyn Storage>, objects: &[ObjectRef], store: &dyn Store) -> Result<Summary, PipelineError> {
+    analyse_in(place, objects, store, SETTINGS.batch_objects)
+}
+
+/// The same, with batches of so many objects.
+pub fn analyse_in(
+    place: Arc<dyn Storage>,
+    objects: &[ObjectRef],
+    store: &dyn Store,
+    batch_objects: usize,
+) -> Result<Summary, PipelineError> {
     let config = config::load(None).expect("the usual configuration");
     let plan = Plan::new(config.rules, Selection::Fast);
     let mut lake = Lake::open(place)?;
     let mut summary = Summary::default();
+    let settings = pipeline::Settings { batch_objects, ..SETTINGS };
     let objects: Vec<_> = objects.iter().filter(|object| !lake.ledger().holds(object)).cloned().collect();
-    pipeline::run(&objects, store, &plan, &mut lake, &SETTINGS, &Quiet, &mut summary)?;
+    pipeline::run(&objects, store, &plan, &mut lake, &settings, &Quiet, &mut summary)?;
     folding::fold(&mut lake, plan.settings(), &config.inventory)?;
     Ok(summary)
 }
 
-fn trail(root: &Path) -> Vec<ObjectRef> {
+pub fn trail(root: &Path) -> Vec<ObjectRef> {
     small_trail(&root.join("trail"), 6);
     local::list(&[root.join("trail")], None).expect("lists").objects
 }
 
 /// An output as a local folder, whole.
-fn download(place: &dyn Storage, to: &Path) {
+pub fn download(place: &dyn Storage, to: &Path) {
     for path in place.list("").expect("lists") {
         write(&to.join(&path), &place.get(&path).expect("reads").expect("is there"));
     }

@@ -15,6 +15,8 @@ mod arrivals;
 mod bad_input;
 mod bucket;
 mod bucket_lake;
+mod compaction;
+mod compaction_kills;
 mod crash;
 mod deploy;
 mod determinism;
