@@ -4,10 +4,12 @@
 //! their names again. What others commit meanwhile stays as it is, for the next time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::ledger::{Entry, FileEntry, Kind};
 use super::recover::{folder_of, settle};
 use super::schema::Table;
+use super::storage::Lock;
 use super::tables::findings::Findings;
 use super::tables::key_changes::KeyChanges;
 use super::tables::objects::Objects;
@@ -18,6 +20,9 @@ use crate::model::time::Seconds;
 
 /// Held by who compacts or prunes.
 pub(super) const LOCK: &str = "_ledger/compact.lock";
+
+/// Makes one file of a group: its content and how many rows it has.
+type Merge<'m> = dyn Fn(&Lake, &[FileEntry]) -> Result<(Vec<u8>, usize), LakeError> + 'm;
 
 /// What is compacted, and into what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,14 +76,28 @@ impl Lake {
         settings: &Settings,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Compacted>, LakeError> {
-        let Some(_lock) = self.storage.lock(LOCK)? else { return Ok(None) };
-        self.refresh()?;
-        settle(self.storage.as_ref(), &self.ledger)?;
+        let Some(_lock) = self.exchange_lock()? else { return Ok(None) };
         // Folders that were exchanged stay until now: who was just listing one could finish.
         self.storage.remove_folder(&format!("_staging/{}/replaced", self.writer))?;
         let mut done = Compacted::default();
         self.compact_all(settings, go_on, &mut done)?;
         Ok(Some(done))
+    }
+
+    /// The right to compact and to prune; `None` if another process has it. What was begun last is done
+    /// then.
+    pub(super) fn exchange_lock(&mut self) -> Result<Option<Lock>, LakeError> {
+        // Who opens the output has it for a moment, to finish what was begun.
+        const TRIES: u32 = 20;
+        for _ in 0..TRIES {
+            if let Some(lock) = self.storage.lock(LOCK)? {
+                self.refresh()?;
+                settle(self.storage.as_ref(), &self.ledger)?;
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(None)
     }
 
     fn compact_all(
@@ -153,7 +172,7 @@ impl Lake {
     }
 
     /// Those files of a folder whose publication is done: they have their names, and are staged no more.
-    fn settled(&self, folder: &str, mut files: Vec<FileEntry>) -> Result<Vec<FileEntry>, LakeError> {
+    pub(super) fn settled(&self, folder: &str, mut files: Vec<FileEntry>) -> Result<Vec<FileEntry>, LakeError> {
         let there: BTreeSet<String> = self.storage.list(folder)?.into_iter().collect();
         let staged: BTreeSet<String> = self.storage.list("_staging")?.into_iter().collect();
         files.retain(|file| there.contains(&file.path) && !staged.contains(&file.staged));
@@ -177,7 +196,7 @@ impl Lake {
         files: Vec<FileEntry>,
         old: Vec<FileEntry>,
         settings: &Settings,
-        merged: &dyn Fn(&Self, &[FileEntry]) -> Result<(Vec<u8>, usize), LakeError>,
+        merged: &Merge<'_>,
         done: &mut Compacted,
     ) -> Result<(), LakeError> {
         let groups = groups(files, settings);
@@ -235,12 +254,11 @@ fn groups(files: Vec<FileEntry>, settings: &Settings) -> Vec<Vec<FileEntry>> {
     let mut bytes = 0;
     for file in files {
         bytes += file.bytes;
-        match groups.last_mut().filter(|_| bytes <= settings.target_bytes) {
-            Some(group) => group.push(file),
-            None => {
-                bytes = file.bytes;
-                groups.push(vec![file]);
-            }
+        if let Some(group) = groups.last_mut().filter(|_| bytes <= settings.target_bytes) {
+            group.push(file);
+        } else {
+            bytes = file.bytes;
+            groups.push(vec![file]);
         }
     }
     groups.retain(|group| group.len() > 1);

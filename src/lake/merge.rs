@@ -11,6 +11,7 @@ use arrow_schema::{ArrowError, Schema};
 use arrow_select::interleave::interleave;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::RowGroupMetaData;
 
 use super::LakeError;
 use super::parquet::{File, Merged};
@@ -112,7 +113,7 @@ impl Stream {
             )));
         }
         let metadata = builder.metadata();
-        let bytes: i64 = metadata.row_groups().iter().map(|group| group.total_byte_size()).sum();
+        let bytes: i64 = metadata.row_groups().iter().map(RowGroupMetaData::total_byte_size).sum();
         let rows = usize::try_from(metadata.file_metadata().num_rows()).unwrap_or_default().max(1);
         let each = (usize::try_from(bytes).unwrap_or_default() / rows).max(1);
         let at_once = (BYTES / each).clamp(1, ROWS);
@@ -341,6 +342,7 @@ impl<T: Table> Output<T> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "so it is given to map_err")]
 fn fail<T: Table>(error: impl ToString) -> LakeError {
     LakeError::Parquet { path: T::NAME.to_owned(), reason: error.to_string() }
 }
@@ -424,7 +426,7 @@ mod tests {
         let whole = merge::<Rejects, _>(&files, |file| Ok(file.clone())).expect("merges");
         let metadata = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(whole.content.clone())).expect("Parquet");
         let groups = metadata.metadata().row_groups().iter();
-        let largest = groups.map(|group| group.total_byte_size()).max().expect("groups");
+        let largest = groups.map(RowGroupMetaData::total_byte_size).max().expect("groups");
         assert!(largest < 3 * i64::try_from(HELD).expect("small") / 2, "{largest} bytes at once");
         let offsets: Vec<i64> = read(whole.content)
             .iter()

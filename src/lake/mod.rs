@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod local;
 mod merge;
 pub mod parquet;
+pub mod prune;
 pub mod read;
 mod recover;
 pub mod rows;

@@ -1,11 +1,11 @@
 //! Finishes what killed writers have committed, and clears what they have not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::ledger::{FileEntry, Ledger};
 use super::storage::{Lock, Storage};
-use super::{FOLD_FILE, LakeError};
+use super::{LakeError, compact};
 
 pub(super) fn alive_path(writer: &str) -> String {
     format!("_staging/{writer}/alive")
@@ -24,12 +24,14 @@ pub(super) fn recover(storage: &dyn Storage, me: &str, ledger: &mut Ledger) -> R
     loop {
         // A lock that can be had is held by nobody. All locks come before the looking: what a writer
         // commits just before it dies is then in the ledger and the listing that are read.
+        let compaction = if writers.is_empty() { None } else { storage.lock(compact::LOCK)? };
         let mut dead = Vec::new();
         for writer in &writers {
             dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (*writer, lock)));
         }
         writers.retain(|writer| !dead.iter().any(|(dead, _)| dead == writer));
-        bury(storage, dead, ledger)?;
+        writers.extend(bury(storage, dead, compaction.is_some(), ledger)?);
+        drop(compaction);
         if writers.is_empty() || started.elapsed() >= storage.grace() || !owes(storage, &writers, ledger)? {
             return Ok(());
         }
@@ -52,66 +54,63 @@ fn owes(storage: &dyn Storage, writers: &[&str], ledger: &mut Ledger) -> Result<
     Ok(ledger.files().any(|file| staging.contains(&file.staged)))
 }
 
-/// Publishes what dead writers have committed, and removes the rest of what they staged.
-fn bury(storage: &dyn Storage, dead: Vec<(&str, Lock)>, ledger: &mut Ledger) -> Result<(), LakeError> {
+/// Publishes what dead writers have committed, and removes the rest of what they staged; returns those
+/// that must wait, as another one is just finishing what they began.
+fn bury<'w>(
+    storage: &dyn Storage,
+    dead: Vec<(&'w str, Lock)>,
+    may_exchange: bool,
+    ledger: &mut Ledger,
+) -> Result<Vec<&'w str>, LakeError> {
+    let mut waiting = Vec::new();
     if dead.is_empty() {
-        return Ok(());
+        return Ok(waiting);
     }
     let staging: BTreeSet<String> = storage.list("_staging")?.into_iter().collect();
     ledger.refresh(storage)?;
     for (writer, _lock) in dead {
-        // Only what is still staged, and still counts: a later entry may have replaced it.
-        let mut folders: BTreeMap<&str, Vec<FileEntry>> = BTreeMap::new();
-        for file in ledger.files().filter(|file| writer_of(&file.staged) == writer && staging.contains(&file.staged)) {
-            folders.entry(folder_of(&file.path)).or_default().push(file.clone());
-        }
-        for (folder, files) in folders {
-            let removed = no_longer_counted(storage, folder, ledger)?;
-            if removed.is_empty() {
-                let files: Vec<_> = files.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
-                storage.publish(&files)?;
-            } else {
-                exchange(storage, &files, &removed)?;
+        // Only what is still staged, and still counts: a later entry may have replaced it. What was to
+        // be exchanged is of the last exchange: none begins before the one before it is done.
+        let theirs = |file: &&FileEntry| writer_of(&file.staged) == writer && staging.contains(&file.staged);
+        let (exchanged, published): (Vec<_>, Vec<_>) = ledger
+            .files()
+            .filter(theirs)
+            .partition(|file| ledger.exchanged().add.iter().any(|added| added.staged == file.staged));
+        let published: Vec<_> = published.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
+        storage.publish(&published)?;
+        if !exchanged.is_empty() {
+            if !may_exchange {
+                waiting.push(writer);
+                continue;
             }
+            settle(storage, ledger)?;
         }
         storage.remove_folder(&format!("_staging/{writer}"))?;
     }
-    Ok(())
-}
-
-/// Files of a folder that an entry has removed. What has a final name is in the ledger, so the ledger
-/// must have been read after the folder: it is read here.
-fn no_longer_counted(storage: &dyn Storage, folder: &str, ledger: &Ledger) -> Result<Vec<String>, LakeError> {
-    let mut there = storage.list(folder)?;
-    there.retain(|path| folder_of(path) == folder && !path.ends_with(&format!("/{FOLD_FILE}.parquet")));
-    there.retain(|path| ledger.file(path).is_none());
-    if there.is_empty() {
-        return Ok(there);
-    }
-    let later = Ledger::open(storage)?;
-    there.retain(|path| later.file(path).is_none() && (path.ends_with(".parquet") || path.ends_with(".ids")));
-    Ok(there)
+    Ok(waiting)
 }
 
 /// Finishes the last compaction or pruning, whoever began it. Its right to compact must be held: then
 /// nobody else is in the middle of one.
 pub(super) fn settle(storage: &dyn Storage, ledger: &Ledger) -> Result<(), LakeError> {
     let last = ledger.exchanged();
-    let counts = |file: &&FileEntry| ledger.file(&file.path).is_some_and(|now| now.staged == file.staged);
-    let add: Vec<FileEntry> = last.add.iter().filter(counts).cloned().collect();
+    // What is staged no more has its name: that is the last step.
+    let staged = if last.add.is_empty() { Vec::new() } else { storage.list("_staging")? };
+    let add: Vec<FileEntry> = last.add.iter().filter(|file| staged.contains(&file.staged)).cloned().collect();
     exchange(storage, &add, &last.remove)
 }
 
 /// Lets files take the place of others, folder by folder.
 pub(super) fn exchange(storage: &dyn Storage, add: &[FileEntry], remove: &[String]) -> Result<(), LakeError> {
-    let mut folders: BTreeMap<&str, (Vec<(&str, &str)>, Vec<&str>)> = BTreeMap::new();
-    for file in add {
-        folders.entry(folder_of(&file.path)).or_default().0.push((&file.staged, &file.path));
+    let paths = add.iter().map(|file| &file.path).chain(remove);
+    let folders: BTreeSet<&str> = paths.map(|path| folder_of(path)).collect();
+    for folder in folders {
+        let add: Vec<_> = add.iter().filter(|file| folder_of(&file.path) == folder).collect();
+        let add: Vec<_> = add.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
+        let remove: Vec<_> = remove.iter().map(String::as_str).filter(|path| folder_of(path) == folder).collect();
+        storage.exchange(folder, &add, &remove)?;
     }
-    for path in remove {
-        folders.entry(folder_of(path)).or_default().1.push(path);
-    }
-    folders.iter().try_for_each(|(folder, (add, remove))| storage.exchange(folder, add, remove))
+    Ok(())
 }
 
 /// The folder of a path.

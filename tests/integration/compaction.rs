@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keytrail::lake::Lake;
 use keytrail::lake::compact::{Compacted, Settings};
 use keytrail::lake::local::LocalFolder;
+use keytrail::lake::prune::{Pruned, Retention};
 use keytrail::lake::read::{self, Columns};
 use keytrail::lake::storage::Storage;
 use keytrail::lake::tables::usage::Usage;
@@ -248,4 +249,61 @@ fn a_second_compaction_stands_by() {
     drop(second);
     assert_holds(&out);
     assert!(usage(&out).iter().all(|row| !text(row, "sample_event_id").is_empty()));
+}
+
+/// Old days of what may go are gone; what the fold needs stays, and folding again changes nothing.
+fn prunes(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::TempDir) {
+    let folder = temp_dir();
+    let objects = trail(folder.path());
+    let (first, rest) = objects.split_at(objects.len() - 10);
+    let expected = expected(folder.path(), &objects);
+    analyse_in(open(), first, &STORE, 10).expect("analyses");
+    let before = tables(copy().path());
+    let day = Seconds::parse_date("2026-03-03");
+    let retention = Retention { findings: day, objects: day, rejects: None };
+    let mut output = Lake::open(open()).expect("opens");
+    let pruned = output.prune(&retention, &mut || true).expect("prunes").expect("nobody else does");
+    assert_eq!(output.prune(&retention, &mut || true).expect("prunes"), Some(Pruned::default()));
+    drop(output);
+    assert!(pruned.folders == 2 && pruned.rows > 10, "{pruned:?}");
+    let after = copy();
+    assert_holds(after.path());
+    assert!(!after.path().join("objects/date=2026-03-02").exists());
+    let remaining = tables(after.path());
+    let rows = |tables: &Tables| ["findings", "objects"].map(|table| tables.0[table].len()).iter().sum::<usize>();
+    assert_eq!(rows(&before) - rows(&remaining), usize::try_from(pruned.rows).expect("small"));
+    // What was pruned is not read again; the rest comes, is folded, and nothing is forgotten.
+    analyse_in(open(), &objects, &STORE, 10).expect("analyses");
+    compact(open(), &eager());
+    let whole = copy();
+    assert_holds(whole.path());
+    let whole = tables(whole.path());
+    for table in ["usage", "key_changes", "keys", "key_use"] {
+        assert!(whole.0[table] == expected.0[table], "{table}");
+    }
+    assert!(!rest.is_empty() && whole.0["objects"].len() < expected.0["objects"].len());
+}
+
+#[test]
+fn a_folder_is_pruned() {
+    let out = temp_dir();
+    let copy = || {
+        let copied = temp_dir();
+        download(local(out.path()).as_ref(), copied.path());
+        copied
+    };
+    prunes(&|| local(out.path()), &copy);
+}
+
+#[test]
+fn a_bucket_is_pruned() {
+    let runtime = runtime();
+    let Some(server) = server_with_bucket(&runtime) else { return };
+    let open = || writer(&runtime, &server.url());
+    let copy = || {
+        let copied = temp_dir();
+        download(open().as_ref(), copied.path());
+        copied
+    };
+    prunes(&open, &copy);
 }

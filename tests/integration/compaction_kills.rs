@@ -178,10 +178,15 @@ fn half_an_exchange(open: &dyn Fn() -> Arc<dyn Storage>) {
         .into_iter()
         .map(|path| (path.clone(), place.get(&path).expect("reads").expect("is there")))
         .collect();
-    compact(open(), &eager());
-    let through = place.list("_ledger").expect("lists").iter().filter(|path| path.ends_with(".json")).count();
-    let entry = (1..=through as u64)
-        .filter_map(|sequence| place.get(&format!("_ledger/{sequence:020}.json")).expect("reads"))
+    {
+        // The first folder only: what is half done is always the last.
+        let mut once = 0..1;
+        let mut lake = Lake::open(open()).expect("opens");
+        let compacted = lake.compact(&eager(), &mut || once.next().is_some()).expect("compacts").expect("free");
+        assert_eq!(compacted.folders, 1);
+    }
+    let entry = (1..)
+        .map_while(|sequence| place.get(&format!("_ledger/{sequence:020}.json")).expect("reads"))
         .map(|entry| serde_json::from_slice::<serde_json::Value>(&entry).expect("JSON"))
         .find(|entry| entry["kind"] == "compaction" && entry["files"][0]["table"] == "usage")
         .expect("a compaction of usage");
