@@ -353,9 +353,11 @@ mod tests {
     use crate::lake::parquet;
     use crate::lake::tables::key_changes::KeyChanges;
     use crate::lake::tables::rejects::{self, Rejects};
+    use crate::lake::tables::usage::{self, Usage};
     use crate::model::key_change::KeyChange;
-    use crate::model::object::ObjectRef;
+    use crate::model::object::{ObjectName, ObjectRef};
     use crate::model::time::Seconds;
+    use crate::model::usage::{KeyEvidence, Side, UsageCounts, UsageKey, UsageRows};
     use crate::model::r#yield::Reject;
 
     fn read(content: Vec<u8>) -> Vec<RecordBatch> {
@@ -400,13 +402,8 @@ mod tests {
     /// numbers, and do not wait for 32,768 of them.
     #[test]
     fn large_rows_are_few_at_a_time() {
-        let object = ObjectRef {
-            bucket: String::new(),
-            key: "k".to_owned(),
-            etag: String::new(),
-            size: 0,
-            name: crate::model::object::ObjectName::default(),
-        };
+        let (bucket, key, etag, name) = (String::new(), "k".to_owned(), String::new(), ObjectName::default());
+        let object = ObjectRef { bucket, key, etag, size: 0, name };
         let reject = |offset: u64| {
             // Hardly compressible.
             let raw = (0..(256 << 10) / 8)
@@ -435,6 +432,60 @@ mod tests {
             })
             .collect();
         assert_eq!(offsets, (0..640).collect::<Vec<i64>>());
+    }
+
+    fn usage_of(requests: &[(&str, Side, i64, &str)]) -> Vec<u8> {
+        let mut counts = UsageCounts::default();
+        for (key, side, time, event) in requests {
+            let (none, key_arn) = (counts.strings.intern(""), counts.strings.intern(key));
+            let key = UsageKey {
+                key_arn,
+                hour: Seconds(0),
+                event_source: none,
+                event_name: none,
+                account_id: none,
+                principal_arn: none,
+                via_service: none,
+                context_pattern: none,
+                error_code: none,
+                region: none,
+                key_ref: none,
+                destination_key_arn: none,
+                principal_account_id: none,
+                principal_type: none,
+                operation_class: none,
+                key_evidence: KeyEvidence::Resource,
+                side: *side,
+            };
+            counts.count(key, Seconds(*time), event);
+        }
+        let rows = UsageRows::of([&counts].into_iter());
+        let rows: Vec<_> = rows.rows().iter().map(|counted| usage::Row { strings: rows.strings(), counted }).collect();
+        parquet::write::<Usage>(&rows).expect("writes")
+    }
+
+    /// Whatever order the files have: requests are added up, the earliest event speaks for all.
+    #[test]
+    fn partial_counts_become_one() {
+        // `local` stands before `caller`, against the alphabet.
+        let files = [
+            usage_of(&[("k", Side::Local, 50, "e"), ("k", Side::Local, 60, "f"), ("k", Side::Caller, 1, "x")]),
+            usage_of(&[("k", Side::Local, 10, "c"), ("l", Side::Local, 7, "y")]),
+            usage_of(&[("k", Side::Local, 10, "b"), ("k", Side::Local, 90, "d"), ("k", Side::Owner, 2, "z")]),
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let whole = merge::<Usage, _>(&order, |file| Ok(files[*file].clone())).expect("merges");
+            let batch = read(whole.content).remove(0);
+            let column = |name| batch.column_by_name(name).expect("a column");
+            let texts = |name| column(name).as_string::<i32>().iter().flatten().collect::<Vec<_>>();
+            let times = |name| column(name).as_primitive::<TimestampMillisecondType>().values().to_vec();
+            assert_eq!(texts("key_arn"), ["k", "k", "k", "l"], "{order:?}");
+            assert_eq!(texts("side"), ["local", "caller", "owner", "local"]);
+            assert_eq!(column("requests").as_primitive::<Int64Type>().values().to_vec(), [5, 1, 1, 1]);
+            assert_eq!(times("first_event_time"), [10_000, 1_000, 2_000, 7_000]);
+            assert_eq!(times("last_event_time"), [90_000, 1_000, 2_000, 7_000]);
+            assert_eq!(texts("sample_event_id"), ["b", "x", "z", "y"]);
+        }
     }
 
     #[test]
