@@ -64,12 +64,12 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         key_changes(storage, changes.get(date), |change| fold.change(&change))?;
         let mut rules = watching();
         for file in usage.get(date).into_iter().flatten() {
-            let rows = read::committed_rows::<Usage>(storage, file, Columns::All)?;
-            for batch in rows.batches() {
+            read::each_batch::<Usage>(storage, file, Columns::All, |batch| {
                 fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
                     rules.iter_mut().for_each(|(_, watch)| watch.see(row, &Day { day, history, settings }));
                 });
-            }
+                Ok(())
+            })?;
         }
         for finding in judged(&rules, &Day { day, history: fold.history(), settings }) {
             findings.entry(finding.event_time.day()).or_default().push(finding);

@@ -50,7 +50,8 @@ pub enum Command {
     /// Nothing is opened, and nothing that the filters leave out is listed. Files that the output
     /// holds already are found and skipped by `tail`.
     Enqueue(Enqueue),
-    /// Fold what was committed into keys and findings, for fleets of `tail --no-fold`.
+    /// Fold what was committed into keys and findings, and put the files of closed days together: for
+    /// fleets of `tail --no-fold`.
     ///
     /// One at a time works on an output; another one notices, and stands by.
     Maintain(Maintain),
@@ -133,6 +134,24 @@ pub struct AwsArgs {
     pub endpoint_url: Option<String>,
 }
 
+/// What is done to an output now and then.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Upkeep")]
+pub struct Upkeep {
+    /// Days after which the files of a day are put together into few; 0 for never.
+    #[arg(long, value_name = "DAYS", default_value_t = 2)]
+    pub compact_after: u32,
+    /// Remove findings of acts that are older than so many days [default: never].
+    #[arg(long, value_name = "DAYS")]
+    pub keep_findings: Option<u32>,
+    /// Remove rows of source files that are older; they are not read again all the same [default: never].
+    #[arg(long, value_name = "DAYS")]
+    pub keep_objects: Option<u32>,
+    /// Remove records that could not be read and are older [default: never].
+    #[arg(long, value_name = "DAYS")]
+    pub keep_rejects: Option<u32>,
+}
+
 /// `keytrail tail`.
 #[derive(Debug, Args)]
 pub struct Tail {
@@ -163,12 +182,15 @@ pub struct Tail {
     /// How long a message stays invisible to others; it is extended while its files are in work.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub visibility_timeout: Duration,
-    /// Leave folding to `keytrail maintain`: for several `tail` over one output.
+    /// Leave folding and compaction to `keytrail maintain`: for several `tail` over one output.
     #[arg(long)]
     pub no_fold: bool,
     /// Time between two folds; a fold that takes long is done less often.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub fold_interval: Duration,
+    /// What else is done then.
+    #[command(flatten)]
+    pub upkeep: Upkeep,
     /// How long ending may take.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub grace: Duration,
@@ -233,6 +255,9 @@ pub struct Maintain {
     /// Time between two rounds.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub interval: Duration,
+    /// What else is done.
+    #[command(flatten)]
+    pub upkeep: Upkeep,
     /// How AWS is reached.
     #[command(flatten)]
     pub aws: AwsArgs,

@@ -11,6 +11,7 @@ mod network;
 mod rules;
 mod sources;
 mod tail;
+mod upkeep;
 mod verify;
 
 use std::io::Write;

@@ -11,7 +11,9 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 
 use serde_json::{Map, Value};
 
@@ -89,11 +91,43 @@ pub enum Columns<'c> {
 /// # Errors
 /// If it cannot be read.
 pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Result<Option<Rows>, LakeError> {
+    let Some((bytes, reader)) = open::<T>(storage, path, columns)? else { return Ok(None) };
+    let batches = reader.collect::<Result<_, _>>().map_err(|e| unreadable(path, &e))?;
+    Ok(Some(Rows { table: T::NAME, bytes, batches }))
+}
+
+/// Shows a committed file of table `T` batch by batch: files of compacted days are large.
+///
+/// # Errors
+/// If it cannot be read, or is nowhere; or what `with` says.
+pub fn each_batch<T: Table>(
+    storage: &dyn Storage,
+    file: &FileEntry,
+    columns: Columns<'_>,
+    mut with: impl FnMut(Batch<'_>) -> Result<(), LakeError>,
+) -> Result<(), LakeError> {
+    // Between looking at the one place and the other it may have moved: final, staged, final.
+    for path in [&file.path, &file.staged, &file.path] {
+        if let Some((_, reader)) = open::<T>(storage, path, columns)? {
+            for batch in reader {
+                let batch = batch.map_err(|e| unreadable(path, &e))?;
+                with(Batch { table: T::NAME, batch: &batch })?;
+            }
+            return Ok(());
+        }
+    }
+    Err(nowhere(file))
+}
+
+fn open<T: Table>(
+    storage: &dyn Storage,
+    path: &str,
+    columns: Columns<'_>,
+) -> Result<Option<(u64, ParquetRecordBatchReader)>, LakeError> {
     let Some(content) = storage.get(path)? else { return Ok(None) };
-    let fail = |reason: String| LakeError::Parquet { path: path.to_owned(), reason };
     let bytes = content.len() as u64;
     let content = Bytes::from(content);
-    let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| fail(e.to_string()))?;
+    let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| unreadable(path, &e))?;
     let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(&metadata));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
         .and_then(|builder| {
@@ -103,9 +137,16 @@ pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -
             };
             builder.with_projection(wanted).with_batch_size(BATCH).build()
         })
-        .map_err(|e| fail(e.to_string()))?;
-    let batches = reader.collect::<Result<_, _>>().map_err(|e| fail(e.to_string()))?;
-    Ok(Some(Rows { table: T::NAME, bytes, batches }))
+        .map_err(|e| unreadable(path, &e))?;
+    Ok(Some((bytes, reader)))
+}
+
+fn unreadable(path: &str, reason: &dyn std::fmt::Display) -> LakeError {
+    LakeError::Parquet { path: path.to_owned(), reason: reason.to_string() }
+}
+
+fn nowhere(file: &FileEntry) -> LakeError {
+    LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() }
 }
 
 /// Asks for dictionaries of the columns that were written with one. Of a column without values the

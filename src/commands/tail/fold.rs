@@ -1,4 +1,4 @@
-//! Folds at intervals while a tail runs.
+//! Folds and compacts at intervals while a tail runs.
 
 use std::time::{Duration, Instant};
 
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::watch::Watch;
 use crate::cli::Tail;
 use crate::commands::network::{self, Network};
+use crate::commands::upkeep::{self, Round};
 use crate::config;
 use crate::folding::{self, Folded};
 use crate::lake::{Lake, LakeError};
@@ -26,18 +27,18 @@ pub(super) fn now_and_then(
     let mut pause = args.fold_interval;
     while !stops_within(network, stopped, pause) {
         let started = Instant::now();
-        match as_another_writer(args, network, plans) {
-            Ok(Some(folded)) => {
-                let took = started.elapsed();
-                watch.metrics.fold_time.observe(took);
-                watch.log.say(&Happening::Folded {
-                    keys: folded.keys as u64,
-                    key_uses: folded.key_uses as u64,
-                    findings: folded.findings.iter().sum(),
-                    seconds: took,
-                });
+        match as_another_writer(args, network, plans, stopped) {
+            Ok(round) => {
+                if let Some(folded) = round.folded {
+                    watch.metrics.fold_time.observe(round.fold_time);
+                    watch.log.say(&Happening::Folded {
+                        keys: folded.keys as u64,
+                        key_uses: folded.key_uses as u64,
+                        findings: folded.findings.iter().sum(),
+                        seconds: round.fold_time,
+                    });
+                }
             }
-            Ok(None) => {}
             // The next one takes everything that this one would have.
             Err(error) => watch.log.say(&Happening::FoldFailed { reason: Reason::Error(&*error) }),
         }
@@ -45,12 +46,15 @@ pub(super) fn now_and_then(
     }
 }
 
-fn as_another_writer(args: &Tail, network: &Network, plans: &Plans) -> Result<Option<Folded>> {
+fn as_another_writer(args: &Tail, network: &Network, plans: &Plans, stopped: &watch::Receiver<bool>) -> Result<Round> {
     let mut lake = Lake::open(network::writable(&args.output, Some(network))?)?;
-    Ok(fold(&mut lake, args, plans)?)
+    // The inventory is read each time: it is made anew by whoever lists keys.
+    let config = config::load(args.config.as_deref())?;
+    let mut go_on = || !*stopped.borrow();
+    Ok(upkeep::round(&mut lake, plans.current().settings(), &config, &args.upkeep, &mut go_on)?)
 }
 
-/// Folds once. The inventory is read each time: it is made anew by whoever lists keys.
+/// Folds once.
 pub(super) fn fold(lake: &mut Lake, args: &Tail, plans: &Plans) -> Result<Option<Folded>, LakeError> {
     let inventory = config::load(args.config.as_deref()).map(|config| config.inventory).unwrap_or_default();
     folding::fold(lake, plans.current().settings(), &inventory)
