@@ -15,22 +15,31 @@ const MAX_SEGMENTS: usize = 4;
 /// Writes the pattern of `context` as a JSON object with sorted names; nothing for no context.
 pub fn write(context: Json<'_>, out: &mut String) {
     out.clear();
-    let mut pairs: Vec<(&str, Json<'_>)> = context.members().collect();
-    if pairs.is_empty() {
-        return;
+    let members = context.members();
+    if members.clone().is_sorted_by_key(|(name, _)| name) {
+        write_sorted(members, out);
+    } else {
+        let mut pairs: Vec<(&str, Json<'_>)> = members.collect();
+        pairs.sort_unstable_by_key(|(name, _)| *name);
+        write_sorted(pairs.into_iter(), out);
     }
-    pairs.sort_unstable_by_key(|(name, _)| *name);
-    for (at, (name, value)) in pairs.iter().take(MAX_NAMES).enumerate() {
+}
+
+fn write_sorted<'a>(mut pairs: impl Iterator<Item = (&'a str, Json<'a>)>, out: &mut String) {
+    for (at, (name, value)) in pairs.by_ref().take(MAX_NAMES).enumerate() {
         out.push_str(if at == 0 { "{\"" } else { "\",\"" });
         text(plain(name), out);
         out.push_str("\":\"");
         value_text(plain(name), value.str().unwrap_or_default(), out);
     }
-    if pairs.len() > MAX_NAMES {
+    let more = pairs.count();
+    if more > 0 {
         out.push_str("\",\"…\":\"");
-        out.push_str(&(pairs.len() - MAX_NAMES).to_string());
+        out.push_str(&more.to_string());
     }
-    out.push_str("\"}");
+    if !out.is_empty() {
+        out.push_str("\"}");
+    }
 }
 
 fn value_text(name: &str, value: &str, out: &mut String) {
@@ -80,7 +89,8 @@ fn text(full: &str, out: &mut String) {
             rest = &rest[width..];
             continue;
         }
-        if rest.get(..36).is_some_and(is_uuid) {
+        // Its first hyphen tells nearly always.
+        if rest.as_bytes().get(8) == Some(&b'-') && rest.get(..36).is_some_and(is_uuid) {
             out.push_str("<uuid>");
             rest = &rest[36..];
             continue;

@@ -87,9 +87,7 @@ impl<'a> Via<'a> {
         {
             return inferred;
         }
-        let console = event.console_session
-            || is_opaque(event.user_agent)
-            || CONSOLE_MARKS.iter().any(|mark| mark.find(event.user_agent.as_bytes()).is_some());
+        let console = event.console_session || is_opaque(event.user_agent) || names_a_console(event.user_agent);
         Self::direct(console)
     }
 
@@ -99,9 +97,16 @@ impl<'a> Via<'a> {
     }
 }
 
-/// What user agents of the consoles hold. Every direct call's is searched for them.
-static CONSOLE_MARKS: LazyLock<[Finder<'static>; 4]> =
-    LazyLock::new(|| ["signin.amazonaws.com", "console.amazonaws.com", "AWSConsole", "S3Console"].map(Finder::new));
+/// What user agents of the consoles hold.
+const CONSOLE_MARKS: [&str; 4] = ["signin.amazonaws.com", "console.amazonaws.com", "AWSConsole", "S3Console"];
+
+/// Parts of the marks. Every direct call's user agent is searched, and most have none.
+static CONSOLE_HINTS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["signin.", "onsole"].map(Finder::new));
+
+fn names_a_console(user_agent: &str) -> bool {
+    CONSOLE_HINTS.iter().any(|hint| hint.find(user_agent.as_bytes()).is_some())
+        && CONSOLE_MARKS.iter().any(|mark| user_agent.contains(mark))
+}
 
 enum Label<'a> {
     Opaque,

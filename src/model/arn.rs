@@ -89,7 +89,7 @@ pub fn is_aws_managed_alias(alias: &str) -> bool {
 #[must_use]
 pub fn is_key_id(text: &str) -> bool {
     if let Some(hex) = text.strip_prefix("mrk-") {
-        return hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        return hex.len() == 32 && all_hex(hex.as_bytes());
     }
     is_uuid(text)
 }
@@ -97,11 +97,19 @@ pub fn is_key_id(text: &str) -> bool {
 /// Eight, four, four, four and twelve hex digits with hyphens between.
 #[must_use]
 pub fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, b)| match at {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        })
+    let Ok(b) = <&[u8; 36]>::try_from(text.as_bytes()) else { return false };
+    let hyphens = [b[8], b[13], b[18], b[23]] == *b"----";
+    // The digits side by side.
+    let mut hex = [0; 32];
+    for (to, from) in [(0..8, 0..8), (8..12, 9..13), (12..16, 14..18), (16..20, 19..23), (20..32, 24..36)] {
+        hex[to].copy_from_slice(&b[from]);
+    }
+    hyphens && all_hex(&hex)
+}
+
+/// Looks at all of them whatever comes, so that many are looked at at once: ids are most of a record.
+fn all_hex(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & b.is_ascii_hexdigit())
 }
 
 #[cfg(test)]
@@ -118,5 +126,17 @@ mod tests {
         assert!(!is_key_arn("arn:aws:kms:us-east-1:111122223333:key/*"));
         assert!(Arn::parse("arn:aws:s3:::b").is_some());
         assert!(Arn::parse("urn:aws:s3:::b").is_none());
+    }
+
+    #[test]
+    fn every_place_of_a_uuid_is_looked_at() {
+        let uuid = "1234ABCD-12ab-34cd-56ef-1234567890ab";
+        assert!(is_uuid(uuid));
+        for at in 0..uuid.len() {
+            let mut other = uuid.to_owned();
+            other.replace_range(at..=at, "g");
+            assert!(!is_uuid(&other), "{other}");
+        }
+        assert!(!is_uuid(&uuid[1..]));
     }
 }
