@@ -114,7 +114,8 @@ impl Follow<'_> {
         let second_look = Analyzer::new(&plan, settings.max_object_size)?;
         let mut collector = Collector::new(lake, (&settings, &cores), &store, second_look, (summary, &*observer))?;
 
-        let (works, works_in) = tokio::sync::mpsc::channel(settings.threads);
+        // Enough that nobody waits for the next poll's answer.
+        let (works, works_in) = tokio::sync::mpsc::channel(follow.fetches.max(1) * 2);
         let (fetched, fetched_in) = crossbeam_channel::unbounded();
         let (drawn, drawn_in) = crossbeam_channel::bounded(settings.threads * 2);
         let polling =
