@@ -207,7 +207,7 @@ fn collect(
     follow: &FollowSettings,
 ) -> Result<(), PipelineError> {
     /// Draining a queue, nobody waits for more: what is there is committed when nothing comes for so long.
-    const IDLE: Duration = Duration::from_millis(500);
+    const IDLE: Duration = Duration::from_millis(200);
     loop {
         let due = collector.opened().map(|opened| opened + follow.flush_interval);
         let idle = follow.until_empty.then(|| Instant::now() + IDLE).filter(|_| due.is_some());
