@@ -1,29 +1,29 @@
 //! Rows become a Parquet file: plain types, zstd, dictionaries and statistics, in memory.
 //!
 //! Most columns are texts that recur, and most of their rows show texts that lie in one place of
-//! memory. The library looks every row's text up by its content; [`text`] does so once a text, and
-//! writes those columns itself. All others are the library's.
+//! memory. The library looks every row's text up by its content, and sets a compressor up for each
+//! column; [`column`] looks a text up once, has one compressor, and writes all columns but lists and
+//! bytes.
 
 mod arrays;
+mod column;
 mod dictionary;
 mod hybrid;
-mod text;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{Field, Schema};
+use arrow_schema::{Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::ColumnPath;
 
 use super::LakeError;
-use super::schema::{Column, Table, Type};
+use super::schema::{Column, Table};
 
 /// The fastest that zstd has: files are written once a minute and read for years, but reading costs
 /// the same at every level, and higher ones save few bytes of what is mostly ids.
@@ -41,10 +41,11 @@ pub fn write<T: Table>(rows: &[T::Row<'_>]) -> std::result::Result<Vec<u8>, Lake
 
 /// A file in the making, for rows that are too many to be there at once.
 pub struct File<T: Table> {
-    schema: Schema,
     file: SerializedFileWriter<Vec<u8>>,
-    others: ArrowRowGroupWriterFactory,
-    texts: text::Writer,
+    plain: column::Writer,
+    /// The columns that are left to the library.
+    others: SchemaRef,
+    of_others: ArrowRowGroupWriterFactory,
     groups: usize,
     table: PhantomData<T>,
 }
@@ -60,10 +61,10 @@ impl<T: Table> File<T> {
     /// As [`write`].
     pub fn create() -> std::result::Result<Self, LakeError> {
         let start = || {
-            let schema = Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>());
-            let writer = ArrowWriter::try_new(Vec::new(), Arc::new(schema.clone()), Some(properties::<T>()?))?;
-            let (file, others) = writer.into_serialized_writer()?;
-            Ok(Self { schema, file, others, texts: text::Writer::new(ZSTD_LEVEL)?, groups: 0, table: PhantomData })
+            let (file, _) = writers(schema::<T>(|_| true))?;
+            let others = schema::<T>(|column| !column::Writer::writes(column.kind));
+            let (_, of_others) = writers(Arc::clone(&others))?;
+            Ok(Self { file, plain: column::Writer::new(ZSTD_LEVEL)?, others, of_others, groups: 0, table: PhantomData })
         };
         start().map_err(|error| fail::<T>(&error))
     }
@@ -87,20 +88,19 @@ impl<T: Table> File<T> {
     fn group(&mut self, rows: &[T::Row<'_>]) -> Result<()> {
         // No column has more than one leaf: places among columns and among leaves are the same.
         let leaves = self.file.schema_descr().columns().to_vec();
-        let writers = self.others.create_column_writers(self.groups)?;
+        let writers = self.of_others.create_column_writers(self.groups)?;
+        let mut others = self.others.fields().iter().zip(writers);
         let mut group = self.file.next_row_group()?;
-        for (((column, field), leaf), mut writer) in
-            T::COLUMNS.iter().zip(self.schema.fields()).zip(leaves).zip(writers)
-        {
-            if column.kind == Type::Text {
-                self.texts.append::<T>(column, rows, leaf, &mut group)?;
-                continue;
+        for (column, leaf) in T::COLUMNS.iter().zip(leaves) {
+            if column::Writer::writes(column.kind) {
+                self.plain.append::<T>(column, rows, leaf, &mut group)?;
+            } else if let Some((field, mut writer)) = others.next() {
+                let array = arrays::build::<T>(column, rows);
+                for values in compute_leaves(field, &array)? {
+                    writer.write(&values)?;
+                }
+                writer.close()?.append_to_row_group(&mut group)?;
             }
-            let array = arrays::build::<T>(column, rows);
-            for values in compute_leaves(field, &array)? {
-                writer.write(&values)?;
-            }
-            writer.close()?.append_to_row_group(&mut group)?;
         }
         group.close()?;
         self.groups += 1;
@@ -110,7 +110,7 @@ impl<T: Table> File<T> {
 
 /// A file in the making, of rows that are columns already: those of other files, put together.
 pub(super) struct Merged<T: Table> {
-    schema: Arc<Schema>,
+    schema: SchemaRef,
     writer: ArrowWriter<Vec<u8>>,
     table: PhantomData<T>,
 }
@@ -121,14 +121,14 @@ impl<T: Table> Merged<T> {
     /// # Errors
     /// As [`write`].
     pub(super) fn create() -> std::result::Result<Self, LakeError> {
-        let schema = Arc::new(Schema::new(T::COLUMNS.iter().map(field).collect::<Vec<_>>()));
-        let start = || ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties::<T>()?));
+        let schema = schema::<T>(|_| true);
+        let start = || ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties()?));
         let writer = start().map_err(|error| fail::<T>(&error))?;
         Ok(Self { schema, writer, table: PhantomData })
     }
 
     /// The columns that it wants.
-    pub(super) fn schema(&self) -> &Arc<Schema> {
+    pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
@@ -153,26 +153,23 @@ fn fail<T: Table>(error: &ParquetError) -> LakeError {
     LakeError::Parquet { path: T::NAME.to_owned(), reason: error.to_string() }
 }
 
-fn properties<T: Table>() -> Result<WriterProperties> {
-    let builder = WriterProperties::builder()
+/// The library's writers of a file and of its columns.
+fn writers(schema: SchemaRef) -> Result<(SerializedFileWriter<Vec<u8>>, ArrowRowGroupWriterFactory)> {
+    ArrowWriter::try_new(Vec::new(), schema, Some(properties()?))?.into_serialized_writer()
+}
+
+fn properties() -> Result<WriterProperties> {
+    Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         // A column of a row group is one page, or nearly: an index of pages would say nothing.
         .set_offset_index_disabled(true)
-        .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned());
-    let columns = T::COLUMNS.iter().map(|column| (ColumnPath::from(column.name), column.kind));
-    Ok(columns
-        .fold(builder, |builder, (column, kind)| match kind {
-            Type::Id => builder.set_column_dictionary_enabled(column, false),
-            // Packed by their dictionary already: setting zstd up for them costs more than it saves.
-            Type::Integer | Type::Boolean | Type::Timestamp => {
-                builder.set_column_compression(column, Compression::UNCOMPRESSED)
-            }
-            _ => builder,
-        })
+        .set_created_by(concat!("keytrail ", env!("CARGO_PKG_VERSION")).to_owned())
         .build())
 }
 
-fn field<T: Table>(column: &Column<T>) -> Field {
-    Field::new(column.name, arrays::data_type(column.kind), true)
+fn schema<T: Table>(wanted: impl Fn(&Column<T>) -> bool) -> SchemaRef {
+    let columns = T::COLUMNS.iter().filter(|column| wanted(column));
+    let fields = columns.map(|column| Field::new(column.name, arrays::data_type(column.kind), true));
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
