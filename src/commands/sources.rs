@@ -69,13 +69,15 @@ pub(super) fn each_page(
 ) -> Result<s3::Listed> {
     let client = network.aws().s3();
     network.handle().block_on(async {
-        let (sender, mut pages) = tokio::sync::mpsc::channel(16);
+        let (sender, pages) = tokio::sync::mpsc::channel(16);
         let listing = async {
             let listed = s3::list(&client, location, wanted, Retries::default(), &sender).await;
             drop(sender);
             listed
         };
+        // It owns its end: when taking fails, the listing ends too.
         let taking = async {
+            let mut pages: tokio::sync::mpsc::Receiver<Vec<ObjectRef>> = pages;
             while let Some(page) = pages.recv().await {
                 with(page).await?;
             }

@@ -32,16 +32,26 @@ impl Lake {
     /// If a file cannot be written; then nothing of the batch is committed.
     pub fn commit_batch(&mut self, mut batch: Vec<Yield>) -> Result<Committed, LakeError> {
         let mut committed = Committed::default();
+        let mut staged: Option<Vec<FileEntry>> = None;
         loop {
             let before = batch.len();
             batch.retain(|drawn| !self.ledger.holds(&drawn.object));
             committed.taken += (before - batch.len()) as u64;
             // A failure that is on record already is no news.
             batch.retain(|drawn| drawn.status != ObjectStatus::Failed || !self.ledger.holds_failure(&drawn.object));
+            // What was staged is good for the next sequence too, unless it holds what others have committed.
+            if batch.len() < before
+                && let Some(files) = staged.take()
+            {
+                self.discard(&files)?;
+            }
             if batch.is_empty() {
                 return Ok(committed);
             }
-            let files = self.stage_batch(&batch)?;
+            let files = match staged.take() {
+                Some(files) => files,
+                None => self.stage_batch(&batch)?,
+            };
             let entry = Entry {
                 kind: Kind::Batch,
                 objects: batch.iter().map(object_entry).collect(),
@@ -53,7 +63,7 @@ impl Lake {
                 committed.bytes = entry.files.iter().map(|file| file.bytes).sum();
                 return Ok(committed);
             }
-            self.discard(&files)?;
+            staged = Some(files);
             self.refresh()?;
         }
     }

@@ -103,6 +103,7 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         self.summary.add(&drawn);
         self.bytes += drawn.bytes();
         self.opened.get_or_insert_with(Instant::now);
+        self.observer.held();
         self.places.insert(drawn.object.id(), self.batch.len());
         self.batch.push(drawn);
         self.tickets.push(vec![ticket]);

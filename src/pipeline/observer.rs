@@ -26,6 +26,8 @@ pub trait Observer: Send + Sync {
     fn fetched(&self, _bytes: usize, _took: Duration) {}
     /// An object was analysed; its rows are not committed yet.
     fn drawn(&self, _drawn: &Yield) {}
+    /// An object's rows are in the open batch.
+    fn held(&self) {}
     /// An object came again that is in the ledger, or in the open batch.
     fn already_done(&self, _object: &ObjectRef) {}
     /// A batch is about to be committed.

@@ -86,7 +86,6 @@ impl Observer for Watch {
     }
 
     fn drawn(&self, drawn: &Yield) {
-        self.health.holds_rows();
         // Before the commit: a crash in between tells again, and no crash keeps silent.
         drawn.findings.iter().for_each(|finding| self.alerts.offer(finding));
         let (object, reason) = (Object(&drawn.object), Reason::Yield(drawn));
@@ -95,6 +94,10 @@ impl Observer for Watch {
             ObjectStatus::Skipped => self.log.say(&Happening::ObjectSkipped { object, reason }),
             ObjectStatus::Failed => self.log.say(&Happening::ObjectFailed { object, reason }),
         }
+    }
+
+    fn held(&self) {
+        self.health.holds_rows();
     }
 
     fn already_done(&self, _: &ObjectRef) {

@@ -165,8 +165,13 @@ impl Storage for Bucket {
             self.uploads.finish().await?;
             self.refresh_leases().await?;
             let bytes = Bytes::copy_from_slice(bytes);
-            let put = self.objects.put_on(path, bytes, Condition::Absent, &token, false).await?;
-            Ok(put.is_some())
+            // All attempts within half of what the leases last: an entry that came later could name files
+            // that somebody else has cleared away, as those of a writer that is gone.
+            let put = self.objects.put_on(path, bytes, Condition::Absent, &token, false);
+            match tokio::time::timeout(self.times.lasts / 2, put).await {
+                Ok(put) => Ok(put?.is_some()),
+                Err(_) => Err(self.objects.no_answer(path)),
+            }
         })
     }
 

@@ -81,6 +81,11 @@ impl Objects {
         LakeError::S3 { action, place: self.uri(path), failure, permission }
     }
 
+    /// A write of which is not known whether it came about.
+    pub(super) fn no_answer(&self, path: &str) -> LakeError {
+        self.error("write", path, WRITE, Failure::transient("no answer while the lease lasts"))
+    }
+
     /// Writes an object, whatever had its name.
     pub(super) async fn put(&self, path: &str, bytes: Bytes) -> Result<(), LakeError> {
         let put = async || {

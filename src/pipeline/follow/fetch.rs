@@ -54,8 +54,10 @@ impl Fetch {
                 _ = stop.wait_for(|stop| *stop) => return Ok(()),
                 Some(ended) = under_way.join_next() => {
                     // A task that panicked has given its message back.
-                    if let Ok(Some((fetched, took))) = ended {
-                        self.hand_on(fetched, took, &mut pace)?;
+                    if let Ok(Some((fetched, took))) = ended
+                        && !self.hand_on(fetched, took, &mut pace)?
+                    {
+                        return Ok(());
                     }
                 }
                 work = self.works.recv(), if more && under_way.len() < pace.now() => match work {
@@ -67,7 +69,8 @@ impl Fetch {
         Ok(())
     }
 
-    fn hand_on(&self, fetched: Fetched, took: Duration, pace: &mut Pace) -> Result<(), FetchError> {
+    /// Hands what was fetched to the workers; tells whether they are still there.
+    fn hand_on(&self, fetched: Fetched, took: Duration, pace: &mut Pace) -> Result<bool, FetchError> {
         let verdict = match &fetched.stored {
             Ok(stored) => {
                 self.observer.fetched(stored.len(), took);
@@ -86,30 +89,43 @@ impl Fetch {
                 held.give_back(self.follow.try_again_after);
             }
             (Verdict::Fatal, Fetched { stored: Err(error), .. }) => return Err(error),
-            // Workers that are gone take nothing: dropped, it goes back.
-            (_, fetched) => _ = self.fetched.send(fetched),
+            // What workers that are gone do not take goes back.
+            (_, fetched) => return Ok(self.fetched.send(fetched).is_ok()),
         }
-        Ok(())
+        Ok(true)
     }
 }
 
-/// Waits for room, then fetches.
+/// Waits for room, then fetches. What a message says of an object's size is not believed: one that is
+/// larger is given up, and fetched again when there is room for it.
 async fn fetch(store: S3Store, work: Work, room: Arc<Semaphore>) -> Option<(Fetched, Duration)> {
     let Work { mut object, held } = work;
-    // The semaphore is never closed.
-    let room = room.acquire_many_owned(kib(object.size)).await.ok()?;
-    let started = Instant::now();
-    let mut stored = Vec::new();
-    let stored = store.get(&object, &mut stored).await.map(|()| stored);
-    if let Ok(stored) = &stored {
-        object.size = stored.len() as u64;
+    let (started, mut size) = (Instant::now(), object.size);
+    loop {
+        let kib = kib(size);
+        // The semaphore is never closed.
+        let room = Arc::clone(&room).acquire_many_owned(kib).await.ok()?;
+        let fits = if kib == ROOM_KIB { u64::MAX } else { u64::from(kib) << 10 };
+        let mut stored = Vec::new();
+        let fetched = store.get_at_most(&object, fits, &mut stored).await;
+        match fetched {
+            Err(FetchError::TooLarge { size: real, .. }) if kib < ROOM_KIB && real <= store.cap() => {
+                size = real.max(u64::from(kib) << 11);
+            }
+            fetched => {
+                let stored = fetched.map(|()| stored);
+                if let Ok(stored) = &stored {
+                    object.size = stored.len() as u64;
+                }
+                return Some((Fetched { object, stored, held, room }, started.elapsed()));
+            }
+        }
     }
-    Some((Fetched { object, stored, held, room }, started.elapsed()))
 }
 
 fn kib(size: u64) -> u32 {
     match size {
         0 => UNKNOWN_KIB,
-        size => u32::try_from(size >> 10).unwrap_or(ROOM_KIB).clamp(1, ROOM_KIB),
+        size => u32::try_from(size.div_ceil(1 << 10)).unwrap_or(ROOM_KIB).clamp(1, ROOM_KIB),
     }
 }

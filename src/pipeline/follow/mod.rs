@@ -21,6 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashSet;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use self::fetch::Fetched;
 use super::collector::{Collector, Settled};
@@ -130,18 +131,21 @@ impl Follow<'_> {
             workers: settings.threads,
         };
         let (polling, fetching) = (runtime.spawn(polling.run()), runtime.spawn(fetching.run()));
+        // However this ends, by a panic too: nothing is received that nobody works on.
+        let tasks = Tasks([polling.abort_handle(), fetching.abort_handle()]);
 
         let collected = std::thread::scope(|scope| {
+            // Dropped when this thread panics as well: who waits for more is let go.
+            let drawn_in = drawn_in;
             for _ in 0..settings.threads {
                 let (cores, fetched_in, drawn, observer) = (&cores, &fetched_in, drawn.clone(), &*observer);
                 scope.spawn(move || work(plans, &settings, cores, fetched_in, &drawn, observer));
             }
             drop(drawn);
+            let collecting = Collecting(&tasks);
             let collected = collect(&drawn_in, &mut collector, &follow);
-            if collected.is_err() {
-                // Nobody commits any more: whoever waits to hand something over is let go.
-                polling.abort();
-                fetching.abort();
+            if collected.is_ok() {
+                std::mem::forget(collecting);
             }
             drop(drawn_in);
             collected
@@ -162,6 +166,30 @@ impl Follow<'_> {
             (_, Ok(Err(error))) => Err(error.into()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Polling and fetching, ended when dropped.
+struct Tasks([AbortHandle; 2]);
+
+impl Tasks {
+    fn end(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Nobody commits any more when this is dropped: whoever waits to hand something over is let go.
+struct Collecting<'t>(&'t Tasks);
+
+impl Drop for Collecting<'_> {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -217,10 +245,12 @@ fn collect(
         };
         let settled = match received {
             Ok((drawn, held)) => {
-                let settled = collector.take(drawn, held)?;
-                // A batch that never stops growing has an age too.
-                let is_due = settled.is_empty() && due.is_some_and(|due| Instant::now() >= due);
-                if is_due { collector.commit()? } else { settled }
+                let mut settled = collector.take(drawn, held)?;
+                // A batch beside which something always comes has an age too.
+                if due.is_some_and(|due| Instant::now() >= due) {
+                    settled.extend(collector.commit()?);
+                }
+                settled
             }
             Err(RecvTimeoutError::Timeout) => collector.commit()?,
             Err(RecvTimeoutError::Disconnected) => {

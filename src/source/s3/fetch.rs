@@ -49,27 +49,42 @@ impl S3Store {
     /// # Errors
     /// [`FetchError`]; `into` then holds nothing of use.
     pub async fn get(&self, object: &ObjectRef, into: &mut Vec<u8>) -> Result<(), FetchError> {
+        self.get_at_most(object, self.limits.cap, into).await
+    }
+
+    /// Most bytes of an object.
+    #[must_use]
+    pub fn cap(&self) -> u64 {
+        self.limits.cap
+    }
+
+    /// The same, with a cap of its own beside that of the store.
+    ///
+    /// # Errors
+    /// As [`S3Store::get`].
+    pub async fn get_at_most(&self, object: &ObjectRef, most: u64, into: &mut Vec<u8>) -> Result<(), FetchError> {
+        let cap = self.limits.cap.min(most);
         let retries = self.limits.retries;
         let mut attempt = 1;
         loop {
             into.clear();
-            match self.attempt(object, into).await {
+            match self.attempt(object, cap, into).await {
                 Err(Ended::Failed(failure)) if failure.is_transient() && attempt < retries.attempts => {
                     tokio::time::sleep(retries.pause(attempt)).await;
                     attempt += 1;
                 }
                 Err(Ended::Failed(failure)) => return Err(FetchError::S3 { object: object.uri(), failure }),
-                Err(Ended::TooLarge(size)) => return Err(FetchError::TooLarge { size, cap: self.limits.cap }),
+                Err(Ended::TooLarge(size)) => return Err(FetchError::TooLarge { size, cap }),
                 Ok(()) => return Ok(()),
             }
         }
     }
 
-    async fn attempt(&self, object: &ObjectRef, into: &mut Vec<u8>) -> Result<(), Ended> {
+    async fn attempt(&self, object: &ObjectRef, cap: u64, into: &mut Vec<u8>) -> Result<(), Ended> {
         let call = self.client.get_object().bucket(&object.bucket).key(&object.key).send();
         let answer = call.await.map_err(|e| Ended::Failed(Failure::of(&e)))?;
         let announced = answer.content_length().and_then(|length| u64::try_from(length).ok());
-        if let Some(size) = announced.filter(|size| *size > self.limits.cap) {
+        if let Some(size) = announced.filter(|size| *size > cap) {
             return Err(Ended::TooLarge(size));
         }
         into.reserve(announced.and_then(|size| usize::try_from(size).ok()).unwrap_or_default());
@@ -81,7 +96,7 @@ impl S3Store {
                 Some(Err(error)) => return Err(broken(&format!("the body broke off: {}", chain(&error)))),
                 None => break,
             }
-            if into.len() as u64 > self.limits.cap {
+            if into.len() as u64 > cap {
                 return Err(Ended::TooLarge(into.len() as u64));
             }
         }
