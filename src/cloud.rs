@@ -126,11 +126,12 @@ impl Failure {
                  too if it lies in another account, and see that the key is enabled"
             }
             Kind::Archived => "; restore it first (aws s3api restore-object), or leave it out",
-            Kind::Credentials => "; set credentials as for the AWS CLI, or log in again (aws sso login)",
+            Kind::Credentials => "; set credentials as for the AWS CLI, log in again (aws sso login), or set the clock",
             Kind::NoBucket => "; check the name of the bucket",
             Kind::WrongRegion => "; set AWS_REGION to the bucket's region",
-            Kind::Transient => "; it was tried several times: run the same command again later",
-            Kind::Missing | Kind::Precondition | Kind::Conflict | Kind::Other => "",
+            Kind::Transient => "; it was tried several times: what fails so is to be tried again later",
+            Kind::Missing => "; it was removed before it was read, perhaps by a lifecycle rule",
+            Kind::Precondition | Kind::Conflict | Kind::Other => "",
         };
         hint.to_owned()
     }

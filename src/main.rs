@@ -13,7 +13,8 @@ use keytrail::report::escape::terminal;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let mut out = BufWriter::new(io::stdout().lock());
+    // Not locked: alerts may go to standard output as well, from another thread.
+    let mut out = BufWriter::new(io::stdout());
     let ended = commands::run(cli, &mut out).and_then(|verdict| Ok(out.flush().map(|()| verdict)?));
     match ended {
         Ok(Verdict::Good) => ExitCode::SUCCESS,

@@ -24,6 +24,8 @@ pub struct Plan {
     index: Index,
     interest: Interest,
     everything: Interest,
+    /// Whether an object that is no CloudTrail log, by its name as by its content, is skipped.
+    skips_foreign: bool,
 }
 
 /// How records are selected.
@@ -49,7 +51,15 @@ impl Plan {
                     wanted.and_event(source, name)
                 }),
         };
-        Self { settings, index, interest, everything: Interest::in_everything() }
+        Self { settings, index, interest, everything: Interest::in_everything(), skips_foreign: false }
+    }
+
+    /// For sources that hold other things too, such as a bucket with logs of several services: what is
+    /// no log of CloudTrail, by its name as by its content, is skipped and not a failure.
+    #[must_use]
+    pub fn skipping_foreign(mut self) -> Self {
+        self.skips_foreign = true;
+        self
     }
 
     /// The settings of the rules.

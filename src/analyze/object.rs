@@ -65,6 +65,9 @@ impl<'a> Analysis<'a> {
                 self.finish()
             }
             Err((FramingError::OtherKind(kind), _)) => self.skipped(kind),
+            Err((FramingError::NotJson { .. } | FramingError::NotCloudTrail { .. }, _)) if self.is_foreign() => {
+                self.skipped("no log of CloudTrail, by its name and by its content")
+            }
             Err((error, _)) => self.failed(error.to_string()),
         }
     }
@@ -258,6 +261,10 @@ impl<'a> Analysis<'a> {
             "no records of calls: Insights, network activity or aggregates".clone_into(&mut self.drawn.reason);
         }
         self.drawn
+    }
+
+    fn is_foreign(&self) -> bool {
+        self.plan.skips_foreign && self.drawn.object.name.account.is_none()
     }
 
     fn skipped(self, kind: &str) -> Yield {

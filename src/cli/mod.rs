@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::values::Place;
-use self::values::{byte_size, day, duration, severity, time};
+use self::values::{byte_size, day, duration, severity, time, visibility};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 
@@ -142,13 +142,13 @@ pub struct Upkeep {
     #[arg(long, value_name = "DAYS", default_value_t = 2)]
     pub compact_after: u32,
     /// Remove findings of acts that are older than so many days [default: never].
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_findings: Option<u32>,
     /// Remove rows of source files that are older; they are not read again all the same [default: never].
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_objects: Option<u32>,
     /// Remove records that could not be read and are older [default: never].
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_rejects: Option<u32>,
 }
 
@@ -180,7 +180,7 @@ pub struct Tail {
     #[arg(long, value_name = "N", default_value_t = 32)]
     pub fetches: usize,
     /// How long a message stays invisible to others; it is extended while its files are in work.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = visibility)]
     pub visibility_timeout: Duration,
     /// Leave folding and compaction to `keytrail maintain`: for several `tail` over one output.
     #[arg(long)]

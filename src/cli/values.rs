@@ -43,6 +43,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     number.checked_mul(milliseconds).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
 }
 
+/// What SQS takes, and a heartbeat can hold.
+pub(super) fn visibility(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(2)..=Duration::from_hours(12);
+    duration(text).and_then(|time| if range.contains(&time) { Ok(time) } else { Err("from 2s to 12h".to_owned()) })
+}
+
 pub(super) fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(word).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
 }

@@ -1,18 +1,20 @@
 //! `keytrail maintain`: folds and compacts what a fleet commits, one at a time.
 
 use std::io::Write;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tokio::runtime::Builder;
 
 use super::Verdict;
 use super::network::{self, Network};
+use super::signals::Stop;
 use super::upkeep::{self, Round};
 use crate::cli::Maintain;
 use crate::config;
-use crate::lake::Lake;
 use crate::lake::storage::Lock;
+use crate::lake::{Lake, LakeError};
+use crate::report::escape::terminal;
 use crate::report::table::grouped;
 
 /// Held by the one that works.
@@ -20,22 +22,57 @@ const LOCK: &str = "_ledger/maintain.lock";
 /// Time between two looks at whether the other one is gone.
 const STANDING_BY: Duration = Duration::from_secs(5);
 
+/// How long ending may take when a round is in work. It is safe to be killed in.
+const GRACE: Duration = Duration::from_secs(20);
+
 pub(super) fn run(args: &Maintain, out: &mut dyn Write) -> Result<Verdict> {
     let network = Network::for_places(&args.aws, [&args.output])?;
-    // It must be an output already: a mistyped one is not made.
-    drop(network::existing(&args.output, network.as_ref())?);
-    let mut lake = Lake::open(network::writable(&args.output, network.as_ref())?)?;
-    let _turn = my_turn(&lake, out)?;
-    loop {
-        let started = Instant::now();
-        let config = config::load(args.config.as_deref())?;
-        let round = upkeep::round(&mut lake, &config.rules, &config, &args.upkeep, &mut || true)?;
-        write(out, &round)?;
-        if args.once {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().context("cannot start threads")?;
+    let stop = Stop::listen(runtime.handle(), |_| {})?;
+    // The configuration is read at each round.
+    stop.at_hangup(|| {})?;
+    stop.no_later_than(GRACE, async {});
+    // It must be an output already: a mistyped one is not made. The first commit of a new one may take a while.
+    while let Err(error) = network::existing(&args.output, network.as_ref()) {
+        if args.once || !is_no_output(&error) {
+            return Err(error);
+        }
+        tell(out, &format!("waiting: {error:#}"))?;
+        if stop.within(args.interval) {
             return Ok(Verdict::Good);
         }
-        thread::sleep(args.interval.max(started.elapsed()));
     }
+    let mut lake = Lake::open(network::writable(&args.output, network.as_ref())?)?;
+    let Some(_turn) = my_turn(&lake, args, &stop, out)? else { return Ok(Verdict::Good) };
+    loop {
+        let started = Instant::now();
+        let round = config::load(args.config.as_deref()).map_err(anyhow::Error::from).and_then(|config| {
+            Ok(upkeep::round(&mut lake, &config.rules, &config, &args.upkeep, &mut || !stop.is_asked())?)
+        });
+        match round {
+            Ok(round) => write(out, &round)?,
+            Err(error) if args.once || is_lost(&error) => return Err(error),
+            // What passes is tried again at the next round, and what does not is told again.
+            Err(error) => tell(out, &format!("FAILED    {error:#}"))?,
+        }
+        if args.once || stop.within(args.interval.max(started.elapsed())) {
+            return Ok(Verdict::Good);
+        }
+    }
+}
+
+fn is_no_output(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(LakeError::NoOutput(_) | LakeError::Io { .. }))
+}
+
+/// Somebody else may be at work by now.
+fn is_lost(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(LakeError::LeaseLost(_)))
+}
+
+fn tell(out: &mut dyn Write, text: &str) -> Result<()> {
+    writeln!(out, "{}", terminal(text))?;
+    Ok(out.flush()?)
 }
 
 fn write(out: &mut dyn Write, round: &Round) -> Result<()> {
@@ -67,18 +104,23 @@ fn write(out: &mut dyn Write, round: &Round) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Waits until nobody else maintains the output.
-fn my_turn(lake: &Lake, out: &mut dyn Write) -> Result<Lock> {
+/// Waits until nobody else maintains the output; `None` if it is not worth waiting any more.
+fn my_turn(lake: &Lake, args: &Maintain, stop: &Stop, out: &mut dyn Write) -> Result<Option<Lock>> {
     let mut told = false;
     loop {
         if let Some(lock) = lake.storage().lock(LOCK)? {
-            return Ok(lock);
+            return Ok(Some(lock));
+        }
+        if args.once {
+            tell(out, "another process maintains this output: nothing done")?;
+            return Ok(None);
         }
         if !told {
-            writeln!(out, "another process maintains this output: standing by")?;
-            out.flush()?;
+            tell(out, "another process maintains this output: standing by")?;
             told = true;
         }
-        thread::sleep(STANDING_BY);
+        if stop.within(STANDING_BY) {
+            return Ok(None);
+        }
     }
 }

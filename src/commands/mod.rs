@@ -9,6 +9,7 @@ mod keys;
 mod maintain;
 mod network;
 mod rules;
+mod signals;
 mod sources;
 mod tail;
 mod upkeep;

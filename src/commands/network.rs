@@ -56,7 +56,9 @@ impl Network {
     }
 
     pub(super) fn queue(&self, url: &str) -> Sqs {
-        Sqs::new(self.aws.sqs(), url.to_owned())
+        // A queue's URL says where it is; buckets are where the command line or the profile says.
+        let aws = sqs::region_of(url).map_or_else(|| self.aws.clone(), |region| self.aws.in_region(region));
+        Sqs::new(aws.sqs(), url.to_owned())
     }
 
     fn bucket(&self, location: &Location) -> Bucket {

@@ -184,6 +184,17 @@ impl Sqs {
         }
     }
 
+    /// Whether what cannot be read ends in a dead-letter queue.
+    ///
+    /// # Errors
+    /// If the queue does not tell.
+    pub async fn has_dead_letters(&self) -> Result<bool, QueueError> {
+        let name = QueueAttributeName::RedrivePolicy;
+        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let answer = call.send().await.map_err(|e| self.failed(Operation::Depth, &e))?;
+        Ok(answer.attributes().is_some_and(|found| found.contains_key(&name)))
+    }
+
     async fn count(&self) -> Result<Depth, QueueError> {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,

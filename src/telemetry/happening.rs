@@ -122,6 +122,21 @@ pub enum Happening<'a> {
         /// Threads that analyse.
         workers: usize,
     },
+    /// The queue has no dead-letter queue: what cannot be read comes again until it expires. Set its
+    /// redrive policy.
+    NoDeadLetterQueue {
+        /// URL of the queue.
+        queue: &'a str,
+    },
+    /// Files of closed days were put together, or rows removed that are too old.
+    Upkeep {
+        /// Files that were put together.
+        files_before: u64,
+        /// Files that they became.
+        files_after: u64,
+        /// Rows that were removed.
+        rows_removed: u64,
+    },
     /// Metrics and health can be asked for.
     Listening {
         /// Where.
@@ -295,12 +310,15 @@ impl Happening<'_> {
             | Self::Listening { .. }
             | Self::Committed { .. }
             | Self::Folded { .. }
+            | Self::Upkeep { .. }
             | Self::Reloaded { .. }
             | Self::Stopping { .. }
             | Self::Stopped { .. } => Level::Info,
-            Self::ObjectPutOff { .. } | Self::Retrying { .. } | Self::Throttled { .. } | Self::LeaseLost { .. } => {
-                Level::Warn
-            }
+            Self::ObjectPutOff { .. }
+            | Self::NoDeadLetterQueue { .. }
+            | Self::Retrying { .. }
+            | Self::Throttled { .. }
+            | Self::LeaseLost { .. } => Level::Warn,
             Self::ObjectFailed { .. }
             | Self::MessageUnreadable { .. }
             | Self::FoldFailed { .. }

@@ -63,7 +63,7 @@ Each rule has a page that says what it sees, why that matters, when it is harmle
 const METRICS_INTRO: &str = "\
 # Metrics
 
-`GET /metrics` gives these in Prometheus's text format; memory, handles and what the queue tells are as they are at that moment, and left out while they are not known. `GET /health` answers 200, or 503 with the reason where there was neither a poll nor a commit for too long, where rows wait too long for their commit, or where keytrail can't go on.
+`GET /metrics` gives these in Prometheus's text format; memory and handles are as they are at that moment, what the queue tells is up to half a minute old, and left out while they are not known. `GET /health` answers 200, or 503 with the reason where there was neither a poll nor a commit for too long, where rows wait too long for their commit, or where keytrail can't go on.
 
 Both listen on 127.0.0.1 unless told otherwise. There is no password and no encryption: give them an address that only your scraper reaches.
 

@@ -37,5 +37,6 @@ mod selection;
 mod servers;
 mod soak;
 mod support;
+mod tail_life;
 mod telemetry;
 mod tidy;

@@ -1,33 +1,27 @@
 //! Folds and compacts at intervals while a tail runs.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
-use tokio::sync::watch;
 
 use super::watch::Watch;
 use crate::cli::Tail;
 use crate::commands::network::{self, Network};
+use crate::commands::signals::Stop;
 use crate::commands::upkeep::{self, Round};
 use crate::config;
 use crate::folding::{self, Folded};
-use crate::lake::{Lake, LakeError};
+use crate::lake::Lake;
 use crate::pipeline::follow::Plans;
 use crate::telemetry::log::{Happening, Reason};
 
 /// Folds as a writer of its own, until it is stopped. A fold that takes long is done less often: at most a
 /// tenth of the time goes to it.
-pub(super) fn now_and_then(
-    args: &Tail,
-    network: &Network,
-    plans: &Plans,
-    stopped: &watch::Receiver<bool>,
-    watch: &Watch,
-) {
+pub(super) fn now_and_then(args: &Tail, network: &Network, plans: &Plans, stop: &Stop, watch: &Watch) {
     let mut pause = args.fold_interval;
-    while !stops_within(network, stopped, pause) {
+    while !stop.within(pause) {
         let started = Instant::now();
-        match as_another_writer(args, network, plans, stopped) {
+        match as_another_writer(args, network, plans, stop) {
             Ok(round) => {
                 if let Some(folded) = round.folded {
                     watch.metrics.fold_time.observe(round.fold_time);
@@ -38,6 +32,14 @@ pub(super) fn now_and_then(
                         seconds: round.fold_time,
                     });
                 }
+                let (compacted, pruned) = (round.compacted.unwrap_or_default(), round.pruned.unwrap_or_default());
+                if compacted.folders + pruned.files > 0 {
+                    watch.log.say(&Happening::Upkeep {
+                        files_before: compacted.files_before,
+                        files_after: compacted.files_after,
+                        rows_removed: pruned.rows,
+                    });
+                }
             }
             // The next one takes everything that this one would have.
             Err(error) => watch.log.say(&Happening::FoldFailed { reason: Reason::Error(&*error) }),
@@ -46,21 +48,16 @@ pub(super) fn now_and_then(
     }
 }
 
-fn as_another_writer(args: &Tail, network: &Network, plans: &Plans, stopped: &watch::Receiver<bool>) -> Result<Round> {
+fn as_another_writer(args: &Tail, network: &Network, plans: &Plans, stop: &Stop) -> Result<Round> {
     let mut lake = Lake::open(network::writable(&args.output, Some(network))?)?;
     // The inventory is read each time: it is made anew by whoever lists keys.
     let config = config::load(args.config.as_deref())?;
-    let mut go_on = || !*stopped.borrow();
+    let mut go_on = || !stop.is_asked();
     Ok(upkeep::round(&mut lake, plans.current().settings(), &config, &args.upkeep, &mut go_on)?)
 }
 
 /// Folds once.
-pub(super) fn fold(lake: &mut Lake, args: &Tail, plans: &Plans) -> Result<Option<Folded>, LakeError> {
-    let inventory = config::load(args.config.as_deref()).map(|config| config.inventory).unwrap_or_default();
-    folding::fold(lake, plans.current().settings(), &inventory)
-}
-
-fn stops_within(network: &Network, stopped: &watch::Receiver<bool>, pause: Duration) -> bool {
-    let mut stopped = stopped.clone();
-    network.handle().block_on(async move { tokio::time::timeout(pause, stopped.wait_for(|stop| *stop)).await.is_ok() })
+pub(super) fn fold(lake: &mut Lake, args: &Tail, plans: &Plans) -> Result<Option<Folded>> {
+    let inventory = config::load(args.config.as_deref())?.inventory;
+    Ok(folding::fold(lake, plans.current().settings(), &inventory)?)
 }

@@ -2,20 +2,21 @@
 
 mod alerts;
 mod fold;
-mod signals;
 mod watch;
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use tokio::sync::watch::{Receiver, channel};
+use tokio::sync::watch::Receiver;
 
 use self::watch::Watch;
 use super::Verdict;
 use super::backfill::{BATCH_BYTES, SEEN_EVENTS, cores, note_fold};
 use super::network::{self, Network};
+use super::signals::Stop;
 use crate::alerts::Alerts;
 use crate::analyze::{Plan, Selection};
 use crate::cli::{LogFormat, Place, SummaryFormat, Tail};
@@ -49,9 +50,9 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
     let watch = Arc::new(watch(args, &network)?);
     let server = args.metrics_address.map(|_| serve(args, &network, &watch)).transpose()?;
     let mut lake = Lake::open(network::writable(&args.output, Some(&network))?)?;
-    let plans = Plans::new(Plan::new(config.rules, Selection::Fast));
-    let (stop, stopped) = channel(false);
+    let plans = Arc::new(Plans::new(Plan::new(config.rules, Selection::Fast).skipping_foreign()));
     let leases = leases(args, &network, &watch);
+    let stop = stop(args, &network, &watch, &leases, &plans)?;
     let output = match &args.output {
         Place::Path(path) => path.display().to_string(),
         Place::S3(location) => location.to_string(),
@@ -63,6 +64,7 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
         output: &output,
         workers: settings.threads,
     });
+    warn_without_dead_letters(args, &network, &watch);
     let follow = Follow {
         leases: leases.clone(),
         store: S3Store::new(
@@ -80,31 +82,26 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
             try_again_after: args.visibility_timeout,
             grace: args.grace,
         },
-        stop: stopped.clone(),
+        stop: stop.receiver(),
         observer: Arc::clone(&watch) as _,
         runtime: network.handle().clone(),
     };
     let mut summary = Summary::default();
     let followed = std::thread::scope(|scope| {
-        let (of_signals, held) = (Arc::clone(&watch), leases.clone());
-        let signals = network.handle().spawn(signals::end(stop.clone(), move |cause| {
-            of_signals.log.say(&Happening::Stopping { cause, held: held.held() as u64 });
-        }));
         let looking = network.handle().spawn(look(
             Arc::new(network.queue(&args.queue_url)),
             leases.clone(),
-            stopped.clone(),
+            stop.receiver(),
             Arc::clone(&watch),
         ));
-        let hangups = scope.spawn(|| signals::on_hangup(&network, stopped.clone(), || reload(args, &plans, &watch)));
         let folding =
-            (!args.no_fold).then(|| scope.spawn(|| fold::now_and_then(args, &network, &plans, &stopped, &watch)));
+            (!args.no_fold).then(|| scope.spawn(|| fold::now_and_then(args, &network, &plans, &stop, &watch)));
+        // Whatever ends it, a panic too: the others end as well.
+        let ends = Ends(&stop);
         let followed = follow.run(&mut lake, &mut summary);
-        // Whatever ended it: the others end too.
-        stop.send_replace(true);
-        signals.abort();
+        drop(ends);
         looking.abort();
-        let _ = (hangups.join(), folding.map(std::thread::ScopedJoinHandle::join));
+        let _ = folding.map(std::thread::ScopedJoinHandle::join);
         followed
     });
     if let Err(error) = &followed {
@@ -131,12 +128,18 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
         given_back: counts.given_back,
         seconds: started.elapsed(),
     });
+    // Alerts have standard output for themselves, where they were sent there.
+    let mut aside = std::io::stderr();
+    let out: &mut dyn Write = if args.alerts.as_deref() == Some("stdout") { &mut aside } else { out };
     match args.format {
         SummaryFormat::Text => {
             writeln!(
                 out,
-                "messages  {} received: {} acknowledged, {} given back",
-                counts.received, counts.acknowledged, counts.given_back
+                "messages  {} received: {} acknowledged, {} given back; {} messages are unreadable",
+                counts.received,
+                counts.acknowledged,
+                counts.given_back,
+                watch.unreadable()
             )?;
             report::summary::write(out, &summary, started.elapsed().as_secs_f64())?;
         }
@@ -144,7 +147,34 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
     }
     // Objects that failed are told of, and their messages are where the queue's owner wants them: a
     // service that was asked to end has ended well.
-    Ok(if args.until_empty && summary.objects.failed > 0 { Verdict::Bad } else { Verdict::Good })
+    let failed = summary.objects.failed > 0 || watch.unreadable() > 0;
+    Ok(if args.until_empty && failed { Verdict::Bad } else { Verdict::Good })
+}
+
+/// Asks for the end when dropped.
+struct Ends<'s>(&'s Stop);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.ask();
+    }
+}
+
+/// Listens to signals, and makes sure that the end comes in time.
+fn stop(args: &Tail, network: &Network, watch: &Arc<Watch>, leases: &Leases, plans: &Arc<Plans>) -> Result<Stop> {
+    let (told, held) = (Arc::clone(watch), leases.clone());
+    let stop = Stop::listen(network.handle(), move |cause| {
+        told.log.say(&Happening::Stopping { cause, held: held.held() as u64 });
+    })?;
+    let (config, of_reload, plans) = (args.config.clone(), Arc::clone(watch), Arc::clone(plans));
+    stop.at_hangup(move || reload(config.as_deref(), &plans, &of_reload))?;
+    let (late, leases) = (Arc::clone(watch), leases.clone());
+    stop.no_later_than(args.grace, async move {
+        late.log
+            .say(&Happening::Fatal { reason: Reason::Words("the grace period is over: what is in work comes again") });
+        let _ = tokio::time::timeout(Duration::from_secs(2), leases.close()).await;
+    });
+    Ok(stop)
 }
 
 fn settings(args: &Tail) -> Settings {
@@ -180,6 +210,15 @@ fn serve(args: &Tail, network: &Network, watch: &Watch) -> Result<Option<Server>
     let server = network.handle().block_on(starting).with_context(|| format!("cannot listen on {address}"))?;
     watch.log.say(&Happening::Listening { address: server.address() });
     Ok(Some(server))
+}
+
+/// Without a dead-letter queue, what cannot be read comes again and again, until it expires and is lost.
+fn warn_without_dead_letters(args: &Tail, network: &Network, watch: &Watch) {
+    let queue = network.queue(&args.queue_url);
+    // Who may not ask is not told.
+    if let Ok(false) = network.handle().block_on(queue.has_dead_letters()) {
+        watch.log.say(&Happening::NoDeadLetterQueue { queue: &args.queue_url });
+    }
 }
 
 fn leases(args: &Tail, network: &Network, watch: &Arc<Watch>) -> Leases {
@@ -218,11 +257,11 @@ async fn look(queue: Arc<dyn Queue>, leases: Leases, mut stopped: Receiver<bool>
 }
 
 /// Reads the configuration again. One that makes no sense changes nothing.
-fn reload(args: &Tail, plans: &Plans, watch: &Watch) {
-    let name = args.config.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    match config::load(args.config.as_deref()) {
+fn reload(config: Option<&Path>, plans: &Plans, watch: &Watch) {
+    let name = config.map_or_else(|| "no configuration file".to_owned(), |path| path.display().to_string());
+    match config::load(config) {
         Ok(config) => {
-            plans.replace(Plan::new(config.rules, Selection::Fast));
+            plans.replace(Plan::new(config.rules, Selection::Fast).skipping_foreign());
             watch.log.say(&Happening::Reloaded { config: &name });
         }
         Err(error) => {

@@ -1,5 +1,6 @@
 //! What a tail tells while it runs: its log, its metrics, its health, and bad findings at once.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,7 +27,12 @@ pub(super) struct Watch {
     pub(super) alerts: Alerts,
     /// Of the batch that is being committed.
     batch: Mutex<Batch>,
+    /// Messages that were told of as unreadable.
+    unreadable: Mutex<HashSet<String>>,
 }
+
+/// Unreadable messages that are remembered: beyond that, each delivery is told of.
+const REMEMBERED: usize = 10_000;
 
 #[derive(Default)]
 struct Batch {
@@ -38,7 +44,12 @@ struct Batch {
 
 impl Watch {
     pub(super) fn new(log: Log, metrics: Arc<Metrics>, health: Arc<Health>, alerts: Alerts) -> Self {
-        Self { log, metrics, health, alerts, batch: Mutex::default() }
+        Self { log, metrics, health, alerts, batch: Mutex::default(), unreadable: Mutex::default() }
+    }
+
+    /// How many messages said nothing to us.
+    pub(super) fn unreadable(&self) -> usize {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     pub(super) fn lease_trouble(&self, trouble: &Trouble) {
@@ -58,8 +69,13 @@ impl Observer for Watch {
 
     fn unreadable(&self, message: &str, received: u32, why: &Unreadable) {
         self.metrics.messages.add(MessageOutcome::Unreadable, 1);
-        // Once, however often it comes again.
-        if received <= 1 {
+        // Once, however often it comes again to this process.
+        let mut told = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !told.contains(message);
+        if is_new && told.len() < REMEMBERED {
+            told.insert(message.to_owned());
+        }
+        if is_new {
             self.log.say(&Happening::MessageUnreadable { message, received, reason: Reason::Error(why) });
         }
     }
