@@ -1,5 +1,6 @@
-//! Three workers on one queue and one output, killed at random behind a faulty network: each record is
-//! counted once, every message is deleted, and the dead-letter queue holds exactly the poison.
+//! Three workers on one queue and one output, killed at random behind a faulty network, with a `maintain`
+//! beside them: each record is counted once, as another reader of the raw files says, every message is
+//! deleted, and the dead-letter queue holds exactly the poison.
 //!
 //! `KEYTRAIL_SOAK_OBJECTS=5000 cargo test --release soak -- --nocapture` is the long form.
 
@@ -132,6 +133,12 @@ fn worker(scene: &Scene, proxy: &FaultyProxy, out: &Path) -> Child {
     tail.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a worker")
 }
 
+/// Folds and compacts what the workers commit, every other second.
+fn maintain(out: &Path) -> Child {
+    let mut maintain = command(["maintain", "--interval", "2s", "--compact-after", "1"]);
+    maintain.arg(out).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts")
+}
+
 /// `VmRSS` in KiB and open file handles of a process.
 fn usage_of(process: u32) -> Option<(u64, usize)> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -147,7 +154,7 @@ async fn killed_workers_and_a_faulty_network_count_each_record_once() {
     let scene = Scene::new(server).await;
     let proxy = FaultyProxy::start(&scene.server.url(), |request| unkind(request, 20));
     let folder = temp_dir();
-    let out = folder.path().join("out");
+    let (out, raw) = (folder.path().join("out"), folder.path().join("raw"));
     let started = Instant::now();
 
     // What is to stay: bodies that say nothing, an object that is damaged, one that is not there.
@@ -169,6 +176,7 @@ async fn killed_workers_and_a_faulty_network_count_each_record_once() {
             let mut keys = Vec::new();
             for number in 0..objects {
                 let (key, content) = object(number);
+                support::write(&raw.join(&key), &content);
                 scene.put(&key, content).await;
                 keys.push(key);
                 if number % 10 == 9 {
@@ -191,10 +199,13 @@ async fn killed_workers_and_a_faulty_network_count_each_record_once() {
 
     assert_eq!(scene.depth(&scene.queue).await, 0, "messages are left");
     assert_eq!(scene.depth(&scene.dead).await, poison, "the dead-letter queue holds the poison and nothing else");
+    // What was committed last may not be folded yet.
+    support::on("maintain", &out, &["--once"]).ends_with(0);
     assert_holds(&out);
     let usage = support::usage(&out);
     let requests: i64 = usage.iter().map(|row| number(row, "requests")).sum();
     assert_eq!(requests, i64::try_from(objects * RECORDS).expect("few"), "each record once");
+    assert_eq!(read_by_others(&raw, &out), (requests, requests, requests), "in the raw files, in usage, in key_use");
     let counted: BTreeSet<String> = support::rows::<keytrail::lake::tables::objects::Objects>(&out)
         .iter()
         .filter(|row| support::text(row, "status") == "done")
@@ -204,6 +215,8 @@ async fn killed_workers_and_a_faulty_network_count_each_record_once() {
     let faults = proxy.seen().iter().filter(|(_, fault)| *fault != Fault::None).count();
     let kills = kills.into_inner();
     assert!(kills >= 3 && faults >= 3, "{kills} kills, {faults} faults: nothing was shown");
+    // Whatever the number of objects. A debug build takes some 45 MiB.
+    assert!(largest.0 < 150 << 10 && largest.1 < 64, "{largest:?}: KiB and handles of a worker");
     eprintln!(
         "{objects} objects, {requests} requests, {kills} kills, {faults} faults of {} calls, {poison} dead letters; \
          largest worker {} MiB, {} handles; {:.0} s",
@@ -212,6 +225,29 @@ async fn killed_workers_and_a_faulty_network_count_each_record_once() {
         largest.1,
         started.elapsed().as_secs_f64()
     );
+}
+
+/// What others count: KMS records in the raw files by Python's own reader, requests in `usage` and in
+/// `key_use` by `DuckDB`.
+fn read_by_others(raw: &Path, out: &Path) -> (i64, i64, i64) {
+    const SCRIPT: &str = r#"
+import duckdb, glob, gzip, json, sys
+raw, out = sys.argv[1:3]
+ids = set()
+for path in glob.glob(raw + "/**/*.gz", recursive=True):
+    ids |= {r["eventID"] for r in json.load(gzip.open(path))["Records"] if r["eventSource"] == "kms.amazonaws.com"}
+usage = f"read_parquet('{out}/usage/**/*.parquet', hive_partitioning=true)"
+total = duckdb.sql(f"select sum(requests) from {usage}").fetchone()[0]
+used = duckdb.sql(f"select sum(requests) from read_parquet('{out}/key_use/*.parquet')").fetchone()[0]
+print(len(ids), total, used)
+"#;
+    let python = crate::python::with("duckdb-venv", &["duckdb==1.5.5"]).expect("DuckDB");
+    let said = Command::new(python).args(["-c", SCRIPT]).args([raw, out]).output().expect("it runs");
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let text = String::from_utf8(said.stdout).expect("UTF-8");
+    let mut numbers = text.split_whitespace().map(|number| number.parse().expect("a number"));
+    let mut next = || numbers.next().expect("three numbers");
+    (next(), next(), next())
 }
 
 /// Keeps workers running and kills one now and then, until it is over; then they are asked to end.
@@ -226,6 +262,7 @@ fn kill_and_restart(
 ) -> (u64, usize) {
     let mut random = Lcg(11);
     let mut workers: Vec<Child> = (0..WORKERS).map(|_| worker(scene, proxy, out)).collect();
+    let maintain = maintain(out);
     let mut largest = (0, 0);
     // Killed while objects come, and left in peace to finish.
     let most = 4 + objects / 100;
@@ -241,6 +278,7 @@ fn kill_and_restart(
             kills.fetch_add(1, Ordering::Relaxed);
         }
     }
+    workers.push(maintain);
     for mut worker in workers {
         let ended = Command::new("kill").arg(worker.id().to_string()).status().expect("kill");
         assert!(ended.success(), "a worker had ended by itself");
