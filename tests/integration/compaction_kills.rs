@@ -3,94 +3,19 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use keytrail::lake::storage::{Lock, Storage};
-use keytrail::lake::{Lake, LakeError};
+use keytrail::lake::Lake;
+use keytrail::lake::storage::Storage;
 
 use crate::bucket::{runtime, server_with_bucket, writer};
 use crate::bucket_lake::{analyse_in, download, trail};
 use crate::compaction::{STORE, compact, eager, expected, local};
+use crate::dying::Dying;
 use crate::support::{assert_holds, tables, temp_dir, write};
-
-/// A place that is lost to its process behind some step: before it is done, or when it is.
-struct Dying {
-    place: Arc<dyn Storage>,
-    steps: AtomicUsize,
-    last: usize,
-    last_is_done: bool,
-}
-
-impl Dying {
-    fn step<R>(&self, what: impl FnOnce() -> Result<R, LakeError>) -> Result<R, LakeError> {
-        let step = self.steps.fetch_add(1, Ordering::Relaxed);
-        let dead = || LakeError::Stopped("killed by the test".to_owned());
-        match step.cmp(&self.last) {
-            std::cmp::Ordering::Less => what(),
-            std::cmp::Ordering::Equal if self.last_is_done => what().and_then(|_| Err(dead())),
-            _ => Err(dead()),
-        }
-    }
-}
-
-impl Storage for Dying {
-    fn writer(&self) -> &str {
-        self.place.writer()
-    }
-
-    fn put(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.step(|| self.place.put(path, bytes))
-    }
-
-    fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.step(|| self.place.stage(path, bytes))
-    }
-
-    fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError> {
-        self.step(|| self.place.put_if_absent(path, bytes))
-    }
-
-    fn publish(&self, files: &[(&str, &str)]) -> Result<(), LakeError> {
-        self.step(|| self.place.publish(files))
-    }
-
-    fn exchange(&self, folder: &str, add: &[(&str, &str)], remove: &[&str]) -> Result<(), LakeError> {
-        self.step(|| self.place.exchange(folder, add, remove))
-    }
-
-    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, LakeError> {
-        self.place.get(path)
-    }
-
-    fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
-        self.place.list(folder)
-    }
-
-    fn remove(&self, path: &str) -> Result<(), LakeError> {
-        self.step(|| self.place.remove(path))
-    }
-
-    fn remove_all(&self, paths: &[&str]) -> Result<(), LakeError> {
-        self.step(|| self.place.remove_all(paths))
-    }
-
-    fn remove_folder(&self, path: &str) -> Result<(), LakeError> {
-        self.step(|| self.place.remove_folder(path))
-    }
-
-    fn lock(&self, path: &str) -> Result<Option<Lock>, LakeError> {
-        self.place.lock(path)
-    }
-
-    fn grace(&self) -> Duration {
-        self.place.grace()
-    }
-}
 
 /// Compacts until the place is lost; tells whether it came to its end before that.
 fn killed(place: Arc<dyn Storage>, last: usize, last_is_done: bool) -> bool {
-    let dying = Arc::new(Dying { place, steps: AtomicUsize::new(0), last, last_is_done });
+    let dying = Dying::behind(place, last, last_is_done);
     let Ok(mut lake) = Lake::open(Arc::clone(&dying) as Arc<dyn Storage>) else { return false };
     let ended = lake.compact(&eager(), &mut || true).is_ok();
     // Its locks go, as the system's would; what it would clear away itself stays.
