@@ -190,7 +190,10 @@ fn a_reader_during_compactions() {
 #[test]
 fn compactions_beside_writers() {
     let folder = temp_dir();
-    let objects = trail(folder.path());
+    // Enough commits for two checkpoints, however few compactions come between.
+    crate::support::small_trail(&folder.path().join("trail"), 30);
+    let objects = keytrail::source::local::list(&[folder.path().join("trail")], None).expect("lists").objects;
+    assert!(objects.len() > 100, "{}", objects.len());
     let expected = expected(folder.path(), &objects);
     let out = folder.path().join("out");
     let done = AtomicBool::new(false);
@@ -198,7 +201,7 @@ fn compactions_beside_writers() {
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             // Each round is one more process: it opens, commits and folds.
-            for objects in objects.chunks(20) {
+            for objects in objects.chunks(4) {
                 analyse_in(local(&out), objects, &STORE, 1).expect("analyses");
             }
             done.store(true, Ordering::Relaxed);
