@@ -188,9 +188,6 @@ pub struct Tail {
     /// Time between two folds; a fold that takes long is done less often.
     #[arg(long, value_name = "TIME", default_value = "15m", value_parser = duration)]
     pub fold_interval: Duration,
-    /// What else is done then.
-    #[command(flatten)]
-    pub upkeep: Upkeep,
     /// How long ending may take.
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
     pub grace: Duration,
@@ -215,6 +212,9 @@ pub struct Tail {
     /// Form of the summary at the end.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub format: SummaryFormat,
+    /// What else is done then.
+    #[command(flatten)]
+    pub upkeep: Upkeep,
     /// How AWS is reached.
     #[command(flatten)]
     pub aws: AwsArgs,
@@ -269,9 +269,6 @@ pub struct FindingsArgs {
     /// Output of `backfill` or `tail`: a folder, or s3://bucket/prefix.
     #[arg(value_name = "OUT")]
     pub output: Place,
-    /// How AWS is reached.
-    #[command(flatten)]
-    pub aws: AwsArgs,
     /// Only this severity and worse.
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = severity)]
     pub severity: Severity,
@@ -293,6 +290,9 @@ pub struct FindingsArgs {
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Text)]
     pub format: RowFormat,
+    /// How AWS is reached.
+    #[command(flatten)]
+    pub aws: AwsArgs,
 }
 
 /// `keytrail keys`.
@@ -301,15 +301,15 @@ pub struct KeysArgs {
     /// Output of `backfill` or `tail`: a folder, or s3://bucket/prefix.
     #[arg(value_name = "OUT")]
     pub output: Place,
-    /// How AWS is reached.
-    #[command(flatten)]
-    pub aws: AwsArgs,
     /// One key, by ARN, id or alias: its story.
     #[arg(value_name = "KEY")]
     pub key: Option<String>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Text)]
     pub format: RowFormat,
+    /// How AWS is reached.
+    #[command(flatten)]
+    pub aws: AwsArgs,
 }
 
 /// `keytrail rules`.
@@ -329,12 +329,12 @@ pub struct VerifyArgs {
     /// Output of `backfill` or `tail`: a folder, or s3://bucket/prefix.
     #[arg(value_name = "OUT")]
     pub output: Place,
-    /// How AWS is reached.
-    #[command(flatten)]
-    pub aws: AwsArgs,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text)]
     pub format: SummaryFormat,
+    /// How AWS is reached.
+    #[command(flatten)]
+    pub aws: AwsArgs,
 }
 
 /// Forms of a summary.
