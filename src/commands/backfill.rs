@@ -8,23 +8,17 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Verdict;
 use super::network::{self, Network};
+use super::running::{BATCH_BYTES, SEEN_EVENTS, cores, note_fold};
 use super::sources::{self, Sources, Stores};
 use crate::analyze::{Plan, Selection};
 use crate::cli::{Backfill, SummaryFormat};
 use crate::config;
-use crate::folding::{self, Folded};
+use crate::folding;
 use crate::lake::Lake;
 use crate::model::object::ObjectRef;
-use crate::model::severity::Severity;
 use crate::pipeline::{self, Progress};
 use crate::report;
-use crate::rules::settings::Settings;
-use crate::telemetry::summary::{OwnAccounts, Summary};
-
-/// Bytes of rows after which a batch is committed: bounds what an open batch holds.
-pub(super) const BATCH_BYTES: usize = 8 << 20;
-/// Event identities kept to notice a second copy: about 30 MiB.
-pub(super) const SEEN_EVENTS: usize = 1 << 20;
+use crate::telemetry::summary::Summary;
 
 pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     let started = Instant::now();
@@ -66,20 +60,6 @@ pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
         SummaryFormat::Json => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
     }
     Ok(if summary.objects.failed == 0 { Verdict::Good } else { Verdict::Bad })
-}
-
-/// Adds what a fold came to.
-pub(super) fn note_fold(summary: &mut Summary, folded: Folded, settings: &Settings) {
-    summary.keys = Some(folded.keys);
-    let configured = !settings.accounts.own.is_empty();
-    summary.own_accounts = Some(OwnAccounts { configured, accounts: folded.own_accounts });
-    for severity in Severity::ALL {
-        summary.findings.add(severity, folded.findings[severity as usize]);
-    }
-}
-
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// A bar on standard error, if that is a terminal.

@@ -9,6 +9,7 @@ mod keys;
 mod maintain;
 mod network;
 mod rules;
+mod running;
 mod signals;
 mod sources;
 mod tail;

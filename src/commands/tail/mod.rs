@@ -14,8 +14,8 @@ use tokio::sync::watch::Receiver;
 
 use self::watch::Watch;
 use super::Verdict;
-use super::backfill::{BATCH_BYTES, SEEN_EVENTS, cores, note_fold};
 use super::network::{self, Network};
+use super::running::{BATCH_BYTES, SEEN_EVENTS, cores, note_fold};
 use super::signals::Stop;
 use crate::alerts::Alerts;
 use crate::analyze::{Plan, Selection};
