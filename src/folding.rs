@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fold::Fold;
-use crate::lake::ledger::FileEntry;
+use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
 use crate::lake::rows::{KeyChangeColumns, UsageColumns};
 use crate::lake::schema::{Table, path};

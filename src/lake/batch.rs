@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{Entry, FileEntry, Kind, ObjectEntry};
+use super::entry::{Entry, FileEntry, Kind, ObjectEntry};
 use super::schema::{Table, path};
 use super::tables::findings::Findings;
 use super::tables::key_changes::KeyChanges;

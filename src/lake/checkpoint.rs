@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::LakeError;
-use super::ledger::{FileEntry, Known};
+use super::entry::{FileEntry, Known};
 use super::storage::Storage;
 use crate::model::object::ObjectId;
 

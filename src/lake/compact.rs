@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::ledger::{Entry, FileEntry, Kind};
+use super::entry::{Entry, FileEntry, Kind};
 use super::recover::{folder_of, settle};
 use super::schema::Table;
 use super::storage::Lock;
@@ -15,11 +15,8 @@ use super::tables::key_changes::KeyChanges;
 use super::tables::objects::Objects;
 use super::tables::rejects::Rejects;
 use super::tables::usage::Usage;
-use super::{FOLD_FILE, Lake, LakeError, merge, read, seen};
+use super::{FOLD_FILE, Lake, LakeError, locks, merge, read, seen};
 use crate::model::time::Seconds;
-
-/// Held by who compacts or prunes.
-pub(super) const LOCK: &str = "_ledger/compact.lock";
 
 /// Makes one file of a group: its content and how many rows it has.
 type Merge<'m> = dyn Fn(&Lake, &[FileEntry]) -> Result<(Vec<u8>, usize), LakeError> + 'm;
@@ -90,7 +87,7 @@ impl Lake {
         // Who opens the output has it for a moment, to finish what was begun.
         const TRIES: u32 = 20;
         for _ in 0..TRIES {
-            if let Some(lock) = self.storage.lock(LOCK)? {
+            if let Some(lock) = self.storage.lock(locks::COMPACTION)? {
                 self.refresh()?;
                 settle(self.storage.as_ref(), &self.ledger)?;
                 return Ok(Some(lock));

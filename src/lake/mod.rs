@@ -5,9 +5,11 @@ pub mod batch;
 pub mod bucket;
 mod checkpoint;
 pub mod compact;
+pub mod entry;
 pub mod error;
 pub mod ledger;
 pub mod local;
+mod locks;
 mod merge;
 pub mod parquet;
 pub mod prune;
@@ -24,11 +26,11 @@ use std::time::Duration;
 
 pub use error::LakeError;
 
-use self::ledger::{Entry, FileEntry, Kind, Ledger};
+use self::entry::{Entry, FileEntry, Kind};
+use self::ledger::Ledger;
 use self::seen::SeenWindow;
 use self::storage::{Lock, Storage};
 
-const FOLD_LOCK: &str = "_ledger/fold.lock";
 /// Name of a fold's file of a date. The fold replaces its own files, nobody else touches them.
 pub const FOLD_FILE: &str = "fold";
 
@@ -54,17 +56,17 @@ impl Lake {
         let writer = storage.writer().to_owned();
         // One at a time: nobody mistakes a writer that is about to say it lives for a dead one.
         let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
-        let alive = storage.lock(&recover::alive_path(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
+        let alive = storage.lock(&locks::alive(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         let mut ledger = Ledger::open(storage.as_ref())?;
         recover::recover(storage.as_ref(), &writer, &mut ledger)?;
         // A fold that was killed between publishing and removing: removing again does nothing. Who
         // holds the lock folds now, and replaces that fold.
-        if let Some(_fold) = storage.lock(FOLD_LOCK)? {
+        if let Some(_fold) = storage.lock(locks::FOLD)? {
             ledger.refresh(storage.as_ref())?;
             remove_all(storage.as_ref(), ledger.fold_removes())?;
         }
         // The same of a compaction.
-        if let Some(_compaction) = storage.lock(compact::LOCK)? {
+        if let Some(_compaction) = storage.lock(locks::COMPACTION)? {
             ledger.refresh(storage.as_ref())?;
             recover::settle(storage.as_ref(), &ledger)?;
         }
@@ -172,7 +174,7 @@ impl Lake {
     /// # Errors
     /// If the location cannot be written, or the other process takes too long.
     pub fn fold_lock(&self) -> Result<Lock, LakeError> {
-        wait_for(self.storage.as_ref(), FOLD_LOCK)
+        wait_for(self.storage.as_ref(), locks::FOLD)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ledger::{FileEntry, Kind};
+use super::entry::{FileEntry, Kind};
 use super::recover::folder_of;
 use super::{FOLD_FILE, Lake, LakeError, read};
 use crate::model::time::Seconds;

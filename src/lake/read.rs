@@ -18,7 +18,8 @@ use parquet::arrow::arrow_reader::{
 use serde_json::{Map, Value};
 
 use super::LakeError;
-use super::ledger::{FileEntry, Ledger};
+use super::entry::FileEntry;
+use super::ledger::Ledger;
 use super::schema::{Description, Table, Type, describe};
 use super::storage::Storage;
 use crate::model::time::Seconds;

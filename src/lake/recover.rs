@@ -3,13 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::ledger::{FileEntry, Ledger};
+use super::entry::FileEntry;
+use super::ledger::Ledger;
 use super::storage::{Lock, Storage};
-use super::{LakeError, compact};
-
-pub(super) fn alive_path(writer: &str) -> String {
-    format!("_staging/{writer}/alive")
-}
+use super::{LakeError, locks};
 
 /// Finishes the commits of writers that died, and clears what they left.
 ///
@@ -24,10 +21,10 @@ pub(super) fn recover(storage: &dyn Storage, me: &str, ledger: &mut Ledger) -> R
     loop {
         // A lock that can be had is held by nobody. All locks come before the looking: what a writer
         // commits just before it dies is then in the ledger and the listing that are read.
-        let compaction = if writers.is_empty() { None } else { storage.lock(compact::LOCK)? };
+        let compaction = if writers.is_empty() { None } else { storage.lock(locks::COMPACTION)? };
         let mut dead = Vec::new();
         for writer in &writers {
-            dead.extend(storage.lock(&alive_path(writer))?.map(|lock| (*writer, lock)));
+            dead.extend(storage.lock(&locks::alive(writer))?.map(|lock| (*writer, lock)));
         }
         writers.retain(|writer| !dead.iter().any(|(dead, _)| dead == writer));
         writers.extend(bury(storage, dead, compaction.is_some(), ledger)?);

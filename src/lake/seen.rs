@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashSet;
 
 use super::LakeError;
-use super::ledger::{FileEntry, Ledger};
+use super::entry::FileEntry;
+use super::ledger::Ledger;
 use super::storage::Storage;
 use crate::model::r#yield::SeenEvent;
 

@@ -2,7 +2,7 @@
 //!
 //! Most columns are texts that recur, and most of their rows show texts that lie in one place of
 //! memory. The library looks every row's text up by its content, and sets a compressor up for each
-//! column; [`column`] looks a text up once, has one compressor, and writes all columns but lists and
+//! column; [`mod@column`] looks a text up once, has one compressor, and writes all columns but lists and
 //! bytes.
 
 mod arrays;
@@ -58,7 +58,7 @@ impl<T: Table> File<T> {
     /// Starts a file.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub fn create() -> std::result::Result<Self, LakeError> {
         let start = || {
             let (file, _) = writers(schema::<T>(|_| true))?;
@@ -72,7 +72,7 @@ impl<T: Table> File<T> {
     /// Appends rows as a row group; all but the last should have [`File::GROUP`].
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub fn append(&mut self, rows: &[T::Row<'_>]) -> std::result::Result<(), LakeError> {
         self.group(rows).map_err(|error| fail::<T>(&error))
     }
@@ -80,7 +80,7 @@ impl<T: Table> File<T> {
     /// The whole file.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub fn finish(self) -> std::result::Result<Vec<u8>, LakeError> {
         self.file.into_inner().map_err(|error| fail::<T>(&error))
     }
@@ -119,7 +119,7 @@ impl<T: Table> Merged<T> {
     /// Starts a file.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub(super) fn create() -> std::result::Result<Self, LakeError> {
         let schema = schema::<T>(|_| true);
         let start = || ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties()?));
@@ -135,7 +135,7 @@ impl<T: Table> Merged<T> {
     /// Appends rows as a row group.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub(super) fn append(&mut self, rows: &RecordBatch) -> std::result::Result<(), LakeError> {
         self.writer.write(rows).and_then(|()| self.writer.flush()).map_err(|error| fail::<T>(&error))
     }
@@ -143,7 +143,7 @@ impl<T: Table> Merged<T> {
     /// The whole file.
     ///
     /// # Errors
-    /// As [`write`].
+    /// As [`write()`].
     pub(super) fn finish(self) -> std::result::Result<Vec<u8>, LakeError> {
         self.writer.into_inner().map_err(|error| fail::<T>(&error))
     }

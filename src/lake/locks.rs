@@ -1,0 +1,11 @@
+//! Names of the locks of a lake.
+
+/// Held by who folds.
+pub(super) const FOLD: &str = "_ledger/fold.lock";
+/// Held by who compacts or prunes.
+pub(super) const COMPACTION: &str = "_ledger/compact.lock";
+
+/// Held by a writer as long as it lives.
+pub(super) fn alive(writer: &str) -> String {
+    format!("_staging/{writer}/alive")
+}
