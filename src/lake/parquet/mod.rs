@@ -2,7 +2,7 @@
 //!
 //! Most columns are texts that recur, and most of their rows show texts that lie in one place of
 //! memory. The library looks every row's text up by its content, and sets a compressor up for each
-//! column; [`mod@column`] looks a text up once, has one compressor, and writes all columns but lists and
+//! column; `column` looks a text up once, has one compressor, and writes all columns but lists and
 //! bytes.
 
 mod arrays;
