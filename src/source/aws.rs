@@ -41,7 +41,7 @@ pub struct Settings {
 
 /// Neither command line nor environment nor profile name a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no AWS region is known: set AWS_REGION, or `region` in the profile")]
+#[error("no AWS region is known: give --aws-region, or set AWS_REGION or `region` in the profile")]
 pub struct NoRegion;
 
 /// Clients of the services; cheap to clone, as all share one pool of connections.
