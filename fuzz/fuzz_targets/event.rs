@@ -7,11 +7,12 @@ use std::sync::LazyLock;
 use keytrail::analyze::{Analyzer, Plan, Selection};
 use keytrail::decode::event::{Decoder, RecordError};
 use keytrail::kms::call::Call;
+use keytrail::kms::context_names::ContextName;
 use keytrail::kms::grant::Grant;
 use keytrail::kms::key_reference::{KeyReference, Naming};
 use keytrail::kms::mfa::Mfa;
 use keytrail::kms::policy::PolicyFacts;
-use keytrail::kms::{context_names, context_pattern, sensitive};
+use keytrail::kms::{context_pattern, sensitive};
 use keytrail::model::event::Event;
 use keytrail::model::json::Json;
 use keytrail::model::object::{ObjectName, ObjectRef, ObjectStatus};
@@ -123,8 +124,8 @@ fn ask(call: &Call<'_>) {
     if let Some(policy) = event.request.get("policy").str() {
         let _ = PolicyFacts::of(policy).severity(accounts, event.account);
     }
-    for (name, value) in call.contexts.pairs() {
-        let _ = (sensitive::detect(name, value), context_names::claimed_service(name));
+    for pair in call.contexts.pairs() {
+        let _ = (sensitive::detect(pair.name, pair.value), pair.known.and_then(ContextName::claimed_service));
     }
     let mut pattern = String::new();
     context_pattern::write(call.contexts.main(), &mut pattern);
