@@ -55,16 +55,37 @@ fn by_folder(out: &Path, table: &str) -> BTreeMap<String, usize> {
     folders
 }
 
-/// The same tables in fewer files, now and with files that come late; `copy` makes a folder of the output.
-fn behaves(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::TempDir) {
+/// Opens one output, as often as wanted.
+type Open<'o> = &'o dyn Fn() -> Arc<dyn Storage>;
+
+fn in_a_folder(check: fn(Open<'_>)) {
+    let out = temp_dir();
+    check(&|| local(out.path()));
+}
+
+fn in_a_bucket(check: fn(Open<'_>)) {
+    let runtime = runtime();
+    let Some(server) = server_with_bucket(&runtime) else { return };
+    check(&|| writer(&runtime, &server.url()));
+}
+
+/// What lies in an output now, as a folder of its own.
+fn copy(open: Open<'_>) -> tempfile::TempDir {
+    let copied = temp_dir();
+    download(open().as_ref(), copied.path());
+    copied
+}
+
+/// The same tables in fewer files, now and with files that come late.
+fn behaves(open: Open<'_>) {
     let folder = temp_dir();
     let objects = trail(folder.path());
     let expected = expected(folder.path(), &objects);
     let (first, late) = objects.split_at(objects.len() * 2 / 3);
     analyse_in(open(), first, &STORE, 3).expect("analyses");
-    let before = copy();
+    let before = copy(open);
     let compacted = compact(open(), &eager());
-    let after = copy();
+    let after = copy(open);
     assert!(compacted.files_before > 50 && compacted.files_after < 40, "{compacted:?}");
     assert!(compacted.rows_after < compacted.rows_before, "no partial counts met: {compacted:?}");
     tables(before.path()).assert_same(&tables(after.path()), "compacted");
@@ -79,9 +100,9 @@ fn behaves(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::Tem
     assert_eq!(compact(open(), &eager()), Compacted::default(), "once is enough");
     // The rest comes late, and is folded out of what was compacted.
     analyse_in(open(), late, &STORE, 3).expect("analyses");
-    expected.assert_same(&tables(copy().path()), "files that came late");
+    expected.assert_same(&tables(copy(open).path()), "files that came late");
     assert!(compact(open(), &eager()).files_before > 10);
-    let whole = copy();
+    let whole = copy(open);
     expected.assert_same(&tables(whole.path()), "compacted again");
     assert_holds(whole.path());
     assert_eq!(files_below(&whole.path().join("usage")).len(), by_folder(whole.path(), "usage").len());
@@ -114,26 +135,12 @@ fn assert_sorted(out: &Path, combinations: usize) {
 
 #[test]
 fn a_folder_is_compacted() {
-    let out = temp_dir();
-    let copy = || {
-        let copied = temp_dir();
-        download(local(out.path()).as_ref(), copied.path());
-        copied
-    };
-    behaves(&|| local(out.path()), &copy);
+    in_a_folder(behaves);
 }
 
 #[test]
 fn a_bucket_is_compacted() {
-    let runtime = runtime();
-    let Some(server) = server_with_bucket(&runtime) else { return };
-    let open = || writer(&runtime, &server.url());
-    let copy = || {
-        let copied = temp_dir();
-        download(open().as_ref(), copied.path());
-        copied
-    };
-    behaves(&open, &copy);
+    in_a_bucket(behaves);
 }
 
 /// Who lists a date and reads what was listed sees each row once, or that a file is gone; never less, never more.
@@ -255,13 +262,13 @@ fn a_second_compaction_stands_by() {
 }
 
 /// Old days of what may go are gone; what the fold needs stays, and folding again changes nothing.
-fn prunes(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::TempDir) {
+fn prunes(open: Open<'_>) {
     let folder = temp_dir();
     let objects = trail(folder.path());
     let (first, rest) = objects.split_at(objects.len() - 10);
     let expected = expected(folder.path(), &objects);
     analyse_in(open(), first, &STORE, 10).expect("analyses");
-    let before = tables(copy().path());
+    let before = tables(copy(open).path());
     let day = Seconds::parse_date("2026-03-03");
     let retention = Retention { findings: day, objects: day, rejects: None };
     let mut output = Lake::open(open()).expect("opens");
@@ -269,7 +276,7 @@ fn prunes(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::Temp
     assert_eq!(output.prune(&retention, &mut || true).expect("prunes"), Some(Pruned::default()));
     drop(output);
     assert!(pruned.folders == 2 && pruned.rows > 10, "{pruned:?}");
-    let after = copy();
+    let after = copy(open);
     assert_holds(after.path());
     assert!(!after.path().join("objects/date=2026-03-02").exists());
     let remaining = tables(after.path());
@@ -278,7 +285,7 @@ fn prunes(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::Temp
     // What was pruned is not read again; the rest comes, is folded, and nothing is forgotten.
     analyse_in(open(), &objects, &STORE, 10).expect("analyses");
     compact(open(), &eager());
-    let whole = copy();
+    let whole = copy(open);
     assert_holds(whole.path());
     let whole = tables(whole.path());
     for table in ["usage", "key_changes", "keys", "key_use"] {
@@ -289,24 +296,10 @@ fn prunes(open: &dyn Fn() -> Arc<dyn Storage>, copy: &dyn Fn() -> tempfile::Temp
 
 #[test]
 fn a_folder_is_pruned() {
-    let out = temp_dir();
-    let copy = || {
-        let copied = temp_dir();
-        download(local(out.path()).as_ref(), copied.path());
-        copied
-    };
-    prunes(&|| local(out.path()), &copy);
+    in_a_folder(prunes);
 }
 
 #[test]
 fn a_bucket_is_pruned() {
-    let runtime = runtime();
-    let Some(server) = server_with_bucket(&runtime) else { return };
-    let open = || writer(&runtime, &server.url());
-    let copy = || {
-        let copied = temp_dir();
-        download(open().as_ref(), copied.path());
-        copied
-    };
-    prunes(&open, &copy);
+    in_a_bucket(prunes);
 }
