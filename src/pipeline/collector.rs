@@ -143,3 +143,48 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
             .collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::analyze::{Plan, Selection};
+    use crate::lake::local::LocalFolder;
+    use crate::model::object::{ObjectName, ObjectRef};
+    use crate::pipeline::Silent;
+    use crate::source::local::LocalStore;
+
+    fn drawn(number: usize) -> Yield {
+        let (key, etag) = (format!("/logs/{number}"), number.to_string());
+        let object = ObjectRef { bucket: String::new(), key, etag, size: 1, name: ObjectName::default() };
+        Yield::without_records(object, ObjectStatus::Done, String::new())
+    }
+
+    #[test]
+    fn a_ticket_comes_back_with_the_commit_and_not_before() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        let settings =
+            Settings { threads: 1, max_object_size: 1 << 20, batch_objects: 3, batch_bytes: 1 << 20, seen_events: 100 };
+        let (cores, store, plan) = (
+            Cores::new(1),
+            LocalStore { cap: 1 << 20 },
+            Plan::new(crate::rules::settings::Settings::default(), Selection::Fast),
+        );
+        let mut summary = Summary::default();
+        let second_look = Analyzer::new(&plan, 1 << 20).expect("an analyzer");
+        let mut collector =
+            Collector::new(&mut lake, (&settings, &cores), &store, second_look, (&mut summary, &Silent))
+                .expect("collects");
+        assert!(collector.take(drawn(1), "first").expect("takes").is_empty());
+        assert!(collector.take(drawn(1), "first again").expect("takes").is_empty());
+        assert!(collector.take(drawn(2), "second").expect("takes").is_empty());
+        assert_eq!(collector.lake.ledger().through(), 0);
+        let settled = collector.take(drawn(3), "third").expect("commits");
+        let tickets: Vec<_> = settled.iter().map(|settled| settled.ticket).collect();
+        assert_eq!(tickets, ["first", "first again", "second", "third"]);
+        assert!(collector.lake.ledger().holds(&drawn(2).object));
+        assert_eq!(collector.take(drawn(2), "late").expect("knows").len(), 1, "committed already");
+    }
+}
