@@ -61,8 +61,12 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
-        key_changes(storage, changes.get(date), |change| fold.change(&change))?;
         let mut rules = watching();
+        key_changes(storage, changes.get(date), |change| {
+            let so_far = Day { day, history: fold.history(), settings };
+            rules.iter_mut().for_each(|(_, watch)| watch.see_change(&change, &so_far));
+            fold.change(&change);
+        })?;
         for file in usage.get(date).into_iter().flatten() {
             read::each_batch::<Usage>(storage, file, Columns::All, |batch| {
                 fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
@@ -71,7 +75,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
                 Ok(())
             })?;
         }
-        for finding in judged(&rules, &Day { day, history: fold.history(), settings }) {
+        for finding in judged(rules, &Day { day, history: fold.history(), settings }) {
             findings.entry(finding.event_time.day()).or_default().push(finding);
         }
     }
@@ -159,9 +163,9 @@ fn watching() -> Vec<(&'static Rule, Box<dyn Watch>)> {
         .collect()
 }
 
-fn judged(rules: &[(&'static Rule, Box<dyn Watch>)], day: &Day<'_>) -> Vec<Finding> {
+fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> Vec<Finding> {
     rules
-        .iter()
+        .into_iter()
         .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
         .collect()
 }

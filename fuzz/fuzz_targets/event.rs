@@ -8,10 +8,10 @@ use keytrail::analyze::{Analyzer, Plan, Selection};
 use keytrail::decode::event::{Decoder, RecordError};
 use keytrail::kms::call::Call;
 use keytrail::kms::context_names::ContextName;
-use keytrail::kms::grant::Grant;
+use keytrail::kms::grant::{Grant, Making};
 use keytrail::kms::key_reference::{KeyReference, Naming};
 use keytrail::kms::mfa::Mfa;
-use keytrail::kms::policy::PolicyFacts;
+use keytrail::kms::policy::facts::PolicyFacts;
 use keytrail::kms::{context_pattern, sensitive};
 use keytrail::model::event::Event;
 use keytrail::model::json::Json;
@@ -120,9 +120,9 @@ fn ask(call: &Call<'_>) {
     let _ = (mfa.authenticated(), mfa.tag());
     let accounts = &Settings::default().accounts;
     let grant = Grant::of(event.request);
-    let _ = (grant.is_external(accounts, event.account), grant.severity(call, accounts));
+    let _ = (grant.decrypts(), grant.severity(&Making::of(call), grant.standing(accounts, event.account)));
     if let Some(policy) = event.request.get("policy").str() {
-        let _ = PolicyFacts::of(policy).severity(accounts, event.account);
+        let _ = PolicyFacts::of(policy, event.account, false).to_json();
     }
     for pair in call.contexts.pairs() {
         let _ = (sensitive::detect(pair.name, pair.value), pair.known.and_then(ContextName::claimed_service));

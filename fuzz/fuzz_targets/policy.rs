@@ -1,26 +1,30 @@
-//! A key policy as a caller may have written it: facts come out, and the `policy` column is JSON.
+//! A key policy as a caller may have written it: it is judged, its facts are JSON, and they say of
+//! other accounts what the document says.
 #![no_main]
 
-use keytrail::kms::accounts::Accounts;
-use keytrail::kms::policy::PolicyFacts;
+use std::collections::BTreeSet;
+
+use keytrail::kms::accounts::Standing;
+use keytrail::kms::policy::analysis::{self, Key};
+use keytrail::kms::policy::document::Policy;
+use keytrail::kms::policy::facts::PolicyFacts;
+use keytrail::kms::policy::weakness::Weakness;
 use libfuzzer_sys::fuzz_target;
-use serde_json::Value;
+
+const OWNER: &str = "111122223333";
 
 fuzz_target!(|document: &str| {
-    let facts = PolicyFacts::of(document);
-    assert_eq!(facts.readable, serde_json::from_str::<Value>(document).is_ok());
-    assert!(facts.accounts.iter().all(|account| account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())));
-    let column: Value = serde_json::from_str(&facts.to_json()).expect("the column is JSON");
-    assert!(column.is_object());
-    if facts.readable {
-        assert_eq!(column["statements"], facts.statements);
-        assert_eq!(column["public"], facts.public);
-        assert_eq!(column["accounts"].as_array().map(Vec::len), Some(facts.accounts.len()));
-    } else {
-        assert_eq!(facts, PolicyFacts::default());
-    }
-    // Nothing is open to strangers unless somebody is let in.
-    let severity = facts.severity(&Accounts::default(), "111122223333");
-    let lets_in = facts.public || facts.public_with_condition || !facts.accounts.is_empty();
-    assert!(lets_in || severity == keytrail::model::severity::Severity::Info);
+    let standing = |account: &str| if account == OWNER { Standing::Own } else { Standing::Foreign };
+    let found = analysis::judge(document, &Key { owner: OWNER, bypassed: false, standing: &standing });
+    let kinds: BTreeSet<Weakness> = found.iter().map(|found| found.weakness).collect();
+    assert_eq!(kinds.len(), found.len(), "each weakness once");
+    let facts = PolicyFacts::of(document, OWNER, false);
+    assert_eq!(facts.readable, Policy::read(document).is_some());
+    assert_eq!(facts.readable, !kinds.contains(&Weakness::Unreadable));
+    assert_eq!(PolicyFacts::parse(&facts.to_json()), facts, "facts are kept whole");
+    assert!(facts.accounts.keys().all(|account| account.len() == 12 && account != OWNER));
+    assert_eq!(facts.difference(&facts).lines().count(), 0);
+    let by_facts = facts.accounts.values().filter_map(|access| access.if_foreign).max();
+    let by_document = found.iter().find(|found| found.weakness == Weakness::ForeignAccount);
+    assert!(by_document.map(|found| found.severity) <= by_facts);
 });

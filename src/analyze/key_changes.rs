@@ -7,10 +7,14 @@ use rustc_hash::FxBuildHasher;
 use serde_json::{Map, Value};
 
 use crate::kms::call::Call;
+use crate::kms::context_pattern;
 use crate::kms::failure::Ending;
 use crate::kms::grant::Grant;
-use crate::kms::policy::PolicyFacts;
+use crate::kms::policy::document::Policy;
+use crate::kms::policy::facts::PolicyFacts;
+use crate::model::arn::Arn;
 use crate::model::event::Event;
+use crate::model::json::Json;
 use crate::model::key_change::KeyChange;
 use crate::model::time::Seconds;
 use crate::model::usage::KeyEvidence;
@@ -92,6 +96,8 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
             let grant = Grant::of(request);
             grant.grantee.clone_into(&mut change.grantee);
             change.grant_operations = Value::from(grant.operations).to_string();
+            change.grant_constraints = constraints(request.get("constraints"));
+            grant.retiring.unwrap_or_default().clone_into(&mut change.grant_retiring);
             response.get("grantId").str().unwrap_or_default().clone_into(&mut change.grant_id);
         }
         "RevokeGrant" | "RetireGrant" => {
@@ -103,8 +109,7 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
     if event.name == "ReplicateKey" {
         change.multi_region = Some(true);
     } else {
-        let policy = request.get("policy").str();
-        change.policy = policy.map(|policy| PolicyFacts::of(policy).to_json()).unwrap_or_default();
+        change.policy = policy(call).map(|facts| facts.to_json()).unwrap_or_default();
         change.tags = tags(event);
     }
     if change.attempt {
@@ -112,6 +117,22 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
         change.key_state.clear();
         change.due_time = None;
     }
+}
+
+/// Facts of the policy that the key has from now on. A key that is made without one gets the default.
+fn policy(call: &Call<'_>) -> Option<PolicyFacts> {
+    let request = call.event.request;
+    let owner = call.keys.owner().unwrap_or(call.event.account);
+    if let Some(document) = request.get("policy").str() {
+        let bypassed = request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true);
+        return Some(PolicyFacts::of(document, owner, bypassed));
+    }
+    let arn = call.keys.arn.as_deref().and_then(Arn::parse)?;
+    // AWS gives its own keys policies of its own; a replica's comes with ReplicateKey.
+    let is_plain = call.event.name == "CreateKey"
+        && call.via.label() != "kms"
+        && call.event.response.at(&["keyMetadata", "keyManager"]).str() != Some("AWS");
+    is_plain.then(|| PolicyFacts::of_policy(&Policy::default_of(arn.partition, arn.account), owner, false))
 }
 
 /// `deletionDate`, else what the waiting period makes of the time of the call.
@@ -135,24 +156,46 @@ fn tags(event: &Event<'_>) -> String {
             tags.insert(key.to_owned(), tag.get_any_case("tagValue").str().unwrap_or_default().into());
         }
     }
-    for key in event.request.get("tagKeys").elements().filter_map(super::super::model::json::Json::str) {
+    for key in event.request.get("tagKeys").elements().filter_map(Json::str) {
         tags.insert(key.to_owned(), Value::Null);
     }
     if tags.is_empty() { String::new() } else { Value::Object(tags).to_string() }
 }
 
-/// Aliases seen together with a key's ARN: once an object, with the first and the last time.
+/// What limits a grant, contexts normalised; nothing if nothing does.
+fn constraints(given: Json<'_>) -> String {
+    let mut constraints = Map::new();
+    for (name, value) in given.members() {
+        let mut text = value.str().unwrap_or_default().to_owned();
+        if value.is_object() {
+            context_pattern::write(value, &mut text);
+        }
+        constraints.insert(name.to_owned(), text.into());
+    }
+    if constraints.is_empty() { String::new() } else { Value::Object(constraints).to_string() }
+}
+
+/// What uses of keys teach about them: once an object, with the first and the last time.
 #[derive(Debug, Default)]
 pub(super) struct Facts(HashTable<KeyChange>);
 
 impl Facts {
-    /// Learns from a call that names an alias and shows the key behind it.
+    /// Learns from a call that shows a key: the alias that it names, or that the key is AWS's own.
     pub(super) fn learn(&mut self, call: &Call<'_>, source: &str) {
-        let (Some(alias), Some(arn)) = (call.keys.alias, call.keys.arn.as_deref()) else { return };
+        let Some(arn) = call.keys.arn.as_deref() else { return };
         let shown = matches!(call.keys.evidence, KeyEvidence::Resource | KeyEvidence::Response);
         if !shown || call.class.is_administrative() {
             return;
         }
+        if let Some(alias) = call.keys.alias {
+            self.note(call, arn, alias, source);
+        } else if call.keys.aws_owned {
+            self.note(call, arn, "", source);
+        }
+    }
+
+    /// Notes that a key was seen together with an alias; without one, that it is AWS's own.
+    fn note(&mut self, call: &Call<'_>, arn: &str, alias: &str, source: &str) {
         let time = call.event.time;
         let fact = self
             .0
@@ -178,7 +221,8 @@ impl Facts {
 /// Who happened to use the key is no part of the fact.
 fn blank_fact(call: &Call<'_>, arn: &str, alias: &str, source: &str) -> KeyChange {
     KeyChange {
-        change: KeyChange::ALIAS_SEEN.to_owned(),
+        change: if alias.is_empty() { KeyChange::AWS_OWNED_SEEN } else { KeyChange::ALIAS_SEEN }.to_owned(),
+        key_manager: if alias.is_empty() { "AWS_OWNED" } else { "" }.to_owned(),
         event_time: call.event.time,
         last_event_time: call.event.time,
         event_id: call.event.event_id.to_owned(),

@@ -1,7 +1,7 @@
 //! Calls become requests of usage rows.
 
 use crate::kms::call::Call;
-use crate::kms::context_pattern;
+use crate::kms::{context_pattern, enclave};
 use crate::model::strings::Symbol;
 use crate::model::usage::{UsageCounts, UsageKey};
 
@@ -39,6 +39,8 @@ impl Counter {
             via_service: symbol(call.via.label(), |k| k.via_service),
             context_pattern: symbol(pattern, |k| k.context_pattern),
             error_code: symbol(event.error_code.unwrap_or_default(), |k| k.error_code),
+            error_reason: symbol(call.failure_reason(), |k| k.error_reason),
+            enclave_image: symbol(enclave::image(event), |k| k.enclave_image),
             side: call.side,
             hour: event.time.hour(),
         };

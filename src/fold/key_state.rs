@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::manager::{Evidence, Sign};
-use crate::kms::failure::plain_code;
+use crate::kms::failure::{key_state, plain_code};
+use crate::kms::policy::facts::PolicyFacts;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::time::Seconds;
@@ -24,8 +25,8 @@ pub(super) struct KeyState {
     admins: BTreeSet<String>,
     /// Whether imported material was deleted or has expired since it was imported.
     material_missing: bool,
-    /// When KMS last refused a use because the key was disabled.
-    refused: Option<Seconds>,
+    /// When KMS last refused a use because of the key's state, and the state.
+    refused: Option<(Seconds, &'static str)>,
 }
 
 impl KeyState {
@@ -47,7 +48,7 @@ impl KeyState {
     /// Takes an act or a fact; acts come in order of time.
     pub(super) fn change(&mut self, change: &KeyChange) {
         self.evidence.change(change);
-        if change.attempt || change.change == KeyChange::ALIAS_SEEN {
+        if change.attempt || change.is_fact() {
             return;
         }
         self.describe(change);
@@ -55,10 +56,7 @@ impl KeyState {
         self.change_rotation(change);
         self.change_grants(change);
         self.change_tags(change);
-        if !change.policy.is_empty() {
-            self.record.policy.clone_from(&change.policy);
-            self.record.policy_time = Some(change.event_time);
-        }
+        self.change_policy(change);
         if !matches!(change.principal_type.as_str(), "AWSService" | "ServiceRole") {
             let record = &mut self.record;
             record.last_change.clone_from(&change.change);
@@ -70,6 +68,19 @@ impl KeyState {
                 self.admins.insert(change.principal_arn.clone());
             }
         }
+    }
+
+    fn change_policy(&mut self, change: &KeyChange) {
+        let record = &mut self.record;
+        if change.policy.is_empty() {
+            return;
+        }
+        if !record.policy.is_empty() {
+            let (new, old) = (PolicyFacts::parse(&change.policy), PolicyFacts::parse(&record.policy));
+            record.policy_difference = new.difference(&old).lines().collect();
+        }
+        record.policy.clone_from(&change.policy);
+        record.policy_time = Some(change.event_time);
     }
 
     fn describe(&mut self, change: &KeyChange) {
@@ -149,7 +160,16 @@ impl KeyState {
         match change.change.as_str() {
             "CreateGrant" if !change.grant_id.is_empty() => {
                 let operations: Value = serde_json::from_str(&change.grant_operations).unwrap_or_default();
-                let grant = json!({ "grantee": change.grantee, "operations": operations });
+                let constraints: Value = serde_json::from_str(&change.grant_constraints).unwrap_or_default();
+                let grant = json!({
+                    "grantee": change.grantee,
+                    "operations": operations,
+                    "constraints": constraints,
+                    "retiring": change.grant_retiring,
+                    "created": change.event_time.rfc3339(),
+                    "by": change.principal_arn,
+                    "via": change.via_service,
+                });
                 self.grants.insert(change.grant_id.clone(), grant);
                 if self.grants.len() > GRANTS_KEPT {
                     self.grants.pop_first();
@@ -173,8 +193,8 @@ impl KeyState {
     /// Takes usage. `counts` is false for the second copy of a cross-account call.
     pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool) {
         self.evidence.usage(row);
-        if plain_code(row.error_code) == "Disabled" {
-            self.refused = self.refused.max(Some(row.last));
+        if let Some(state) = state_refused(row) {
+            self.refused = self.refused.max(Some((row.last, state)));
         }
         if !row.succeeded() || row.operation_class != "crypto" {
             return;
@@ -206,10 +226,13 @@ impl KeyState {
             record.deletion_time = None;
         }
         // KMS gives the same error for keys that wait for deletion: it tells nothing new of those.
-        if self.refused > record.state_time.max(record.last_use_time) && !record.state.starts_with("Pending") {
-            "Disabled".clone_into(&mut record.state);
+        if let Some((refused, state)) = self.refused
+            && Some(refused) > record.state_time.max(record.last_use_time)
+            && !record.state.starts_with("Pending")
+        {
+            state.clone_into(&mut record.state);
             "a refused use".clone_into(&mut record.state_evidence);
-            record.state_time = self.refused;
+            record.state_time = Some(refused);
         }
         if record.manager == "aws" && record.rotation.is_empty() {
             // Fixed by AWS for all its keys.
@@ -221,6 +244,15 @@ impl KeyState {
         record.aliases = aliases;
         record.key_arn = key_arn;
         record
+    }
+}
+
+/// The state of its key for which KMS refused a use. Rows of older versions have no reason.
+fn state_refused(row: &UsageRow<'_>) -> Option<&'static str> {
+    match plain_code(row.error_code) {
+        "Disabled" => Some(key_state(row.error_reason).unwrap_or("Disabled")),
+        "KMSInvalidState" => key_state(row.error_reason),
+        _ => None,
     }
 }
 

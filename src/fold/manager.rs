@@ -9,6 +9,8 @@ use crate::model::usage_row::UsageRow;
 pub(super) struct Evidence {
     aws: Option<Sign>,
     customer: Option<Sign>,
+    /// A record said that the key is AWS's own.
+    aws_owned: bool,
 }
 
 /// What may tell the manager of a key, strongest first.
@@ -76,6 +78,8 @@ impl Evidence {
             strengthen(&mut self.aws, sign);
         } else if manager.eq_ignore_ascii_case("customer") {
             strengthen(&mut self.customer, sign);
+        } else if manager == "AWS_OWNED" {
+            self.aws_owned = true;
         }
     }
 
@@ -125,6 +129,7 @@ impl Evidence {
             (Some(_), Some(_)) => ("unknown", "the evidence contradicts itself"),
             (Some(sign), None) => ("aws", sign.words()),
             (None, Some(sign)) => ("customer", sign.words()),
+            (None, None) if self.aws_owned => ("aws_owned", "a record says that it is AWS's own"),
             (None, None) => ("unknown", ""),
         }
     }

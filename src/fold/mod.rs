@@ -59,6 +59,9 @@ impl Fold {
         if !change.key_arn.is_empty() {
             let place = self.place(&change.key_arn);
             self.keys[place].change(change);
+            if !change.attempt && !change.policy.is_empty() {
+                self.history.note_policy(&change.key_arn, &change.policy);
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! One record with everything that KMS knowledge can say of it, computed once for rules and usage.
 
 use super::context::Contexts;
-use super::failure::Ending;
+use super::failure::{Ending, reason};
 use super::key_reference::KeyReference;
 use super::operations::{OperationClass, class_of};
 use super::principal::Principal;
@@ -54,6 +54,12 @@ impl<'a> Call<'a> {
         let owners = owners.map(|owner| owner.filter(|_| !keys.aws_owned));
         let side = side_of(principal.account, owners, event.account);
         Self { event, class, ending: Ending::of(event.error_code), contexts, via, principal, keys, side }
+    }
+
+    /// Why it failed, in a word or phrase; empty if it did not.
+    #[must_use]
+    pub fn failure_reason(&self) -> &'static str {
+        if self.ending == Ending::Succeeded { "" } else { reason(self.event.error_code, self.event.error_message) }
     }
 
     /// Whether the call did what it asked for.

@@ -38,6 +38,104 @@ pub fn plain_code(code: &str) -> &str {
     code.strip_suffix("Exception").unwrap_or(code)
 }
 
+/// Why a call failed, in one of a few words or phrases; empty if it did not.
+///
+/// For a refusal: whether some policy says no or none says yes, and which; for a key that is not usable:
+/// its state, as KMS names states; else the kind of error. Never text of the message itself.
+#[must_use]
+pub fn reason(error_code: Option<&str>, error_message: Option<&str>) -> &'static str {
+    let message = error_message.unwrap_or_default();
+    let code = error_code.map(plain_code).unwrap_or_default();
+    let stated = || state_in(message);
+    match code {
+        "" => "",
+        "AccessDenied" => denial(message),
+        "Disabled" => stated().unwrap_or("Disabled"),
+        "KMSInvalidState" => stated().unwrap_or("key not usable"),
+        _ => KINDS.iter().find(|(known, _)| *known == code).map_or_else(
+            || {
+                let store = ["CloudHsm", "CustomKeyStore", "Xks"].iter().any(|prefix| code.starts_with(prefix));
+                if store { "key store trouble" } else { "other error" }
+            },
+            |(_, kind)| kind,
+        ),
+    }
+}
+
+/// Kinds of errors by their plain code.
+const KINDS: &[(&str, &str)] = &[
+    ("AlreadyExists", "already exists"),
+    ("Conflict", "conflict"),
+    ("DependencyTimeout", "service trouble"),
+    ("DryRunOperation", "dry run"),
+    ("ExpiredImportToken", "import trouble"),
+    ("IncorrectKey", "other key than the ciphertext's"),
+    ("IncorrectKeyMaterial", "import trouble"),
+    ("InvalidCiphertext", "ciphertext or context does not fit"),
+    ("InvalidImportToken", "import trouble"),
+    ("KMSInternal", "service trouble"),
+    ("KeyUnavailable", "service trouble"),
+    ("LimitExceeded", "limit exceeded"),
+    ("NotFound", "not found"),
+    ("Throttling", "throttled"),
+    ("InvalidAliasName", "invalid request"),
+    ("InvalidArn", "invalid request"),
+    ("InvalidGrantId", "invalid request"),
+    ("InvalidGrantToken", "invalid request"),
+    ("InvalidKeyUsage", "invalid request"),
+    ("InvalidMarker", "invalid request"),
+    ("MalformedPolicyDocument", "invalid request"),
+    ("Tag", "invalid request"),
+    ("UnsupportedOperation", "invalid request"),
+    ("Validation", "invalid request"),
+    ("ValidationError", "invalid request"),
+];
+
+/// Which policy refused, as the message says behind `because`.
+fn denial(message: &str) -> &'static str {
+    let Some((_, why)) = message.rsplit_once(" because ") else { return "denied" };
+    let explicit = why.contains("explicit deny");
+    let of = |policy: &str| why.contains(policy);
+    match () {
+        () if of("service control policy") && explicit => "denied by a service control policy",
+        () if of("service control policy") => "no service control policy allows it",
+        () if of("resource control policy") && explicit => "denied by a resource control policy",
+        () if of("resource control policy") => "no resource control policy allows it",
+        () if of("VPC endpoint policy") && explicit => "denied by a VPC endpoint policy",
+        () if of("VPC endpoint policy") => "no VPC endpoint policy allows it",
+        () if of("permissions boundary") && explicit => "denied by a permissions boundary",
+        () if of("permissions boundary") => "no permissions boundary allows it",
+        () if of("session policy") && explicit => "denied by a session policy",
+        () if of("session policy") => "no session policy allows it",
+        () if of("resource-based policy") && explicit => "denied by the key policy",
+        () if of("resource-based policy") => "no key policy allows it",
+        () if of("identity-based policy") && explicit => "denied by an identity policy",
+        () if of("identity-based policy") => "no identity policy allows it",
+        () if explicit => "denied by a policy",
+        () => "denied",
+    }
+}
+
+/// The state of the key, if the message names one.
+fn state_in(message: &str) -> Option<&'static str> {
+    let (_, state) = message.rsplit_once(" is ")?;
+    STATES.iter().find(|(words, _)| state.trim_end_matches('.') == *words).map(|(_, state)| *state)
+}
+
+const STATES: [(&str, &str); 5] = [
+    ("disabled", "Disabled"),
+    ("pending deletion", "PendingDeletion"),
+    ("pending import", "PendingImport"),
+    ("pending replica deletion", "PendingReplicaDeletion"),
+    ("unavailable", "Unavailable"),
+];
+
+/// The state of the key that a [`reason`] is, if it is one.
+#[must_use]
+pub fn key_state(reason: &str) -> Option<&'static str> {
+    STATES.iter().map(|(_, state)| *state).find(|state| *state == reason)
+}
+
 /// The first KMS key or alias ARN in an error message, often the only trace of the key.
 #[must_use]
 pub fn arn_in_message(message: &str) -> Option<&str> {
@@ -64,6 +162,30 @@ mod tests {
             assert_eq!(arn_in_message(&message), Some(key), "{message}");
         }
         assert_eq!(arn_in_message("The ciphertext refers to a customer master key that does not exist"), None);
+    }
+
+    #[test]
+    fn reasons_tell_which_policy_or_state_it_was() {
+        let denied = |why: &str| {
+            let message = format!(
+                "User: arn:aws:iam::111122223333:user/A is not authorized to perform: kms:Decrypt on this resource because {why}"
+            );
+            reason(Some("AccessDenied"), Some(&message))
+        };
+        assert_eq!(denied("no identity-based policy allows the kms:Decrypt action"), "no identity policy allows it");
+        assert_eq!(denied("no resource-based policy allows the kms:Decrypt action"), "no key policy allows it");
+        assert_eq!(denied("an explicit deny in a service control policy"), "denied by a service control policy");
+        assert_eq!(denied("an explicit deny in an identity-based policy"), "denied by an identity policy");
+        assert_eq!(reason(Some("AccessDeniedException"), None), "denied");
+        let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        let state = |code, words: &str| reason(Some(code), Some(&format!("{key} is {words}.")));
+        assert_eq!(state("KMSInvalidStateException", "pending deletion"), "PendingDeletion");
+        assert_eq!(state("DisabledException", "disabled"), "Disabled");
+        assert_eq!(state("DisabledException", "pending deletion"), "PendingDeletion");
+        assert_eq!(reason(Some("KMSInvalidStateException"), Some("the key store is not connected")), "key not usable");
+        assert_eq!(reason(Some("XksKeyNotFoundException"), None), "key store trouble");
+        assert_eq!(reason(Some("InvalidCiphertextException"), None), "ciphertext or context does not fit");
+        assert_eq!((reason(None, None), reason(Some("Strange"), None)), ("", "other error"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod call;
 pub mod context;
 pub mod context_names;
 pub mod context_pattern;
+pub mod enclave;
 pub mod failure;
 pub mod grant;
 pub mod key_reference;

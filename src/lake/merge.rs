@@ -448,6 +448,8 @@ mod tests {
                 via_service: none,
                 context_pattern: none,
                 error_code: none,
+                error_reason: none,
+                enclave_image: none,
                 region: none,
                 key_ref: none,
                 destination_key_arn: none,

@@ -233,6 +233,14 @@ impl<'b> Batch<'b> {
         }
     }
 
+    /// A column of text that files of older versions may lack: then every row is null.
+    ///
+    /// # Errors
+    /// If there is one of this name that is no text.
+    pub fn added_text(&self, name: &'static str) -> Result<Text<'b>, LakeError> {
+        if self.batch.column_by_name(name).is_some() { self.text(name) } else { Ok(Text::Missing) }
+    }
+
     /// A column of integers.
     ///
     /// # Errors
@@ -282,6 +290,8 @@ pub enum Text<'b> {
     },
     /// A text a row.
     Plain(&'b StringArray),
+    /// No column: the file is older.
+    Missing,
 }
 
 impl<'b> Text<'b> {
@@ -294,7 +304,7 @@ impl<'b> Text<'b> {
                 _ => "",
             },
             Self::Plain(values) if values.is_valid(row) => values.value(row),
-            Self::Plain(_) => "",
+            Self::Plain(_) | Self::Missing => "",
         }
     }
 }

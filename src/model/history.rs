@@ -24,6 +24,8 @@ pub struct History {
     /// Aliases that were seen on several keys.
     moved: BTreeSet<String>,
     first_days: BTreeMap<(String, String), i64>,
+    /// Key: facts of the policy that it had last.
+    policies: FxHashMap<String, String>,
 }
 
 impl History {
@@ -88,6 +90,17 @@ impl History {
             (true, false) => Relation::Outbound,
             (false, false) => Relation::Foreign,
         }
+    }
+
+    /// Notes the facts of a policy that a key has from now on.
+    pub fn note_policy(&mut self, key_arn: &str, facts: &str) {
+        self.policies.insert(key_arn.to_owned(), facts.to_owned());
+    }
+
+    /// The facts of the policy that a key had until now, as the `policy` column holds them.
+    #[must_use]
+    pub fn policy(&self, key_arn: &str) -> Option<&str> {
+        self.policies.get(key_arn).map(String::as_str)
     }
 
     /// Notes that `who` (an account or a principal) used a key on `day`, unless known earlier.

@@ -6,7 +6,7 @@ use super::time::Seconds;
 /// A row of `key_changes`. Empty strings are written as null.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyChange {
-    /// What happened: the `eventName`, or `alias-seen` for a fact that a use of the key taught.
+    /// What happened: the `eventName`; or, for a fact that a use of the key taught, `alias-seen` or `aws-owned-seen`.
     pub change: String,
     /// Time of the act; for facts, when first seen.
     pub event_time: Seconds,
@@ -38,7 +38,7 @@ pub struct KeyChange {
     pub via_service: String,
     /// State that the act puts the key in, as KMS names states.
     pub key_state: String,
-    /// `AWS` or `CUSTOMER`, where the record says so.
+    /// `AWS`, `CUSTOMER` or `AWS_OWNED`, where the record says so.
     pub key_manager: String,
     /// `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM`, `EXTERNAL_KEY_STORE`.
     pub key_origin: String,
@@ -60,6 +60,10 @@ pub struct KeyChange {
     pub grantee: String,
     /// Operations of a grant, as a JSON array.
     pub grant_operations: String,
+    /// What limits a grant, as a JSON object.
+    pub grant_constraints: String,
+    /// `retiringPrincipal` or `retiringServicePrincipal`.
+    pub grant_retiring: String,
     /// Facts about a key policy, as a JSON object.
     pub policy: String,
     /// Tags set or removed, as a JSON object.
@@ -69,6 +73,15 @@ pub struct KeyChange {
 }
 
 impl KeyChange {
+    /// [`KeyChange::change`] of a key that a record calls AWS's own.
+    pub const AWS_OWNED_SEEN: &'static str = "aws-owned-seen";
+
+    /// Whether this is no act, but a fact that a use of the key taught.
+    #[must_use]
+    pub fn is_fact(&self) -> bool {
+        matches!(self.change.as_str(), Self::ALIAS_SEEN | Self::AWS_OWNED_SEEN)
+    }
+
     /// [`KeyChange::change`] of an alias seen together with a key ARN.
     pub const ALIAS_SEEN: &'static str = "alias-seen";
 

@@ -8,7 +8,7 @@ use super::usage::Relation;
 pub struct KeyRecord {
     /// ARN of the key.
     pub key_arn: String,
-    /// `aws`, `customer` or `unknown`.
+    /// `aws`, `customer`, `aws_owned` or `unknown`.
     pub manager: &'static str,
     /// What that rests on.
     pub manager_evidence: &'static str,
@@ -44,6 +44,8 @@ pub struct KeyRecord {
     pub policy: String,
     /// When that policy was set.
     pub policy_time: Option<Seconds>,
+    /// What it changed against the one before: lines with `+` and `-`.
+    pub policy_difference: Vec<String>,
     /// Open grants seen, as a JSON object: grant id to grantee and operations.
     pub grants: String,
     /// Principals that administered the key, sorted.

@@ -10,6 +10,7 @@ pub mod history;
 pub mod key_change;
 pub mod key_record;
 pub mod object;
+pub mod percent;
 pub mod places;
 pub mod severity;
 pub mod strings;

@@ -138,6 +138,8 @@ pub struct UsageKey {
     pub context_pattern: Symbol,
     /// `errorCode`, empty on success.
     pub error_code: Symbol,
+    /// Why it failed: see `kms::failure::reason`.
+    pub error_reason: Symbol,
     /// `awsRegion`.
     pub region: Symbol,
     /// What the request named: alias, id or ARN; empty if nothing.
@@ -150,6 +152,8 @@ pub struct UsageKey {
     pub principal_type: Symbol,
     /// crypto, admin, grant, …: see `kms::operations`.
     pub operation_class: Symbol,
+    /// Digest of the Nitro Enclave's image that the answer was encrypted for, else empty.
+    pub enclave_image: Symbol,
     /// Where `key_arn` was learned from.
     pub key_evidence: KeyEvidence,
     /// Whose copy this is.
@@ -167,6 +171,8 @@ impl UsageKey {
             via_service: t.of(self.via_service),
             context_pattern: t.of(self.context_pattern),
             error_code: t.of(self.error_code),
+            error_reason: t.of(self.error_reason),
+            enclave_image: t.of(self.enclave_image),
             region: t.of(self.region),
             key_ref: t.of(self.key_ref),
             destination_key_arn: t.of(self.destination_key_arn),

@@ -35,6 +35,8 @@ pub struct UsageRow<'a> {
     pub context_pattern: &'a str,
     /// `errorCode`.
     pub error_code: &'a str,
+    /// Why it failed.
+    pub error_reason: &'a str,
     /// local, caller or owner.
     pub side: &'a str,
     /// Requests counted.

@@ -7,7 +7,9 @@ use super::{Rule, phrase};
 use crate::kms::call::Call;
 use crate::kms::context_pattern;
 use crate::kms::mfa::Mfa;
+use crate::model::event::Event;
 use crate::model::finding::{Finding, Outcome, Subject};
+use crate::model::key_change::KeyChange;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 
@@ -45,6 +47,36 @@ impl Draft {
             about: about(event.act_id(), &subject),
             subject,
             span: (time, time, 1),
+        }
+    }
+
+    /// A verdict on an act on a key, about that act.
+    #[must_use]
+    pub fn on_change(change: &KeyChange, severity: Severity, message: String) -> Self {
+        let act = if change.shared_event_id.is_empty() { &change.event_id } else { &change.shared_event_id };
+        Self {
+            severity,
+            outcome: change.outcome(),
+            message,
+            evidence: Map::new(),
+            about: format!("{act}\n{}", change.key_arn),
+            subject: Subject {
+                event_id: change.event_id.clone(),
+                shared_event_id: change.shared_event_id.clone(),
+                event_source: Event::KMS.to_owned(),
+                event_name: change.change.clone(),
+                error_code: change.error_code.clone(),
+                account_id: change.account_id.clone(),
+                region: change.region.clone(),
+                principal_arn: change.principal_arn.clone(),
+                principal_type: change.principal_type.clone(),
+                session_name: change.session_name.clone(),
+                via_service: change.via_service.clone(),
+                key_arn: change.key_arn.clone(),
+                key_alias: change.alias.clone(),
+                ..Subject::default()
+            },
+            span: (change.event_time, change.event_time, 1),
         }
     }
 

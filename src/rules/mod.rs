@@ -11,6 +11,7 @@ pub mod draft;
 pub mod encryption_context;
 mod groups;
 pub mod index;
+pub mod key_policy;
 pub mod page;
 pub mod phrase;
 pub mod settings;
@@ -18,6 +19,7 @@ mod tally;
 
 use crate::kms::call::Call;
 use crate::model::history::History;
+use crate::model::key_change::KeyChange;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
 
@@ -66,14 +68,18 @@ pub enum Events {
     Table(fn() -> Vec<(&'static str, &'static str)>),
 }
 
-/// A usage rule at work on one day. It is shown the day's rows one by one, each once and in no
-/// promised order, and keeps what it needs of them: a day may have millions.
+/// A usage rule at work on one day. It is shown what was done to keys that day, in order of time, then
+/// the day's rows of usage one by one, in no promised order. It keeps what it needs of them: a day may
+/// have millions.
 pub trait Watch {
-    /// Looks at a row; several rows may have the same dimensions.
-    fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>);
+    /// Looks at an act on a key, or a fact learned about it; history does not know of it yet.
+    fn see_change(&mut self, _change: &KeyChange, _day: &Day<'_>) {}
+
+    /// Looks at a row of usage; several rows may have the same dimensions.
+    fn see(&mut self, _row: &UsageRow<'_>, _day: &Day<'_>) {}
 
     /// Judges the day when all its rows were seen.
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft>;
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft>;
 }
 
 /// A day that is watched.
@@ -87,9 +93,23 @@ pub struct Day<'a> {
     pub settings: &'a Settings,
 }
 
+impl Day<'_> {
+    /// Whether the account counts as ours.
+    #[must_use]
+    pub fn is_own(&self, account: &str) -> bool {
+        self.history.own.contains(account)
+    }
+
+    /// Whether it is an account that nobody has vouched for.
+    #[must_use]
+    pub fn is_foreign(&self, account: &str) -> bool {
+        !account.is_empty() && !self.is_own(account) && !self.settings.accounts.names(account)
+    }
+}
+
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 4] =
-    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES];
+pub const FAMILIES: [&[Rule]; 5] =
+    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES, key_policy::RULES];
 
 /// All rules, family by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

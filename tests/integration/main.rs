@@ -30,6 +30,7 @@ mod knowledge;
 mod lease;
 mod notifications;
 mod pages;
+mod policies;
 mod python;
 mod queue;
 mod s3_commands;

@@ -12,11 +12,11 @@ impl Table for KeyChanges {
     type Row<'a> = &'a KeyChange;
     const NAME: &'static str = "key_changes";
     const DOC: &'static str = "One administrative act on a key, an alias, a grant or a custom key store, done or tried; or one \
-        fact that a use of a key taught (change = alias-seen).";
+        fact that a use of a key taught (change = alias-seen, aws-owned-seen).";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![c;
-        change: Text = &c.change, "eventName of the act, or alias-seen.";
+        change: Text = &c.change, "eventName of the act, or alias-seen, aws-owned-seen.";
         outcome: Text = c.outcome().as_str(), "success, or attempt if the call was refused or failed.";
         event_time: Timestamp = Some(c.event_time), "eventTime; of a fact: when first seen in the object.";
         last_event_time: Timestamp = Some(c.last_event_time), "Of a fact: when last seen in the object; else eventTime.";
@@ -33,7 +33,7 @@ impl Table for KeyChanges {
         session_name: Text = &c.session_name, "Role session name.";
         via_service: Text = &c.via_service, "Service that made the call for the principal.";
         key_state: Text = &c.key_state, "State that the act puts the key in.";
-        key_manager: Text = &c.key_manager, "AWS or CUSTOMER, where the record says so.";
+        key_manager: Text = &c.key_manager, "AWS, CUSTOMER or AWS_OWNED, where the record says so.";
         key_origin: Text = &c.key_origin, "AWS_KMS, EXTERNAL, AWS_CLOUDHSM or EXTERNAL_KEY_STORE, where the record says so.";
         key_spec: Text = &c.key_spec, "keySpec, where the record says so.";
         key_usage: Text = &c.key_usage, "keyUsage, where the record says so.";
@@ -44,7 +44,9 @@ impl Table for KeyChanges {
         grant_id: Id = &c.grant_id, "Grant created, revoked or retired.";
         grantee: Text = &c.grantee, "Grantee of a created grant.";
         grant_operations: Text = &c.grant_operations, "Operations of a created grant, as a JSON array.";
-        policy: Text = &c.policy, "Facts about a key policy set here, as a JSON object.";
+        grant_constraints: Text = &c.grant_constraints, "What limits a created grant, as a JSON object: encryptionContextSubset or encryptionContextEquals (normalised), sourceArn; null without any.";
+        grant_retiring: Text = &c.grant_retiring, "Principal that may retire a created grant.";
+        policy: Text = &c.policy, "Facts about a key policy set here, as a JSON object: weaknesses, other accounts and their rights, who may do what line by line.";
         tags: Text = &c.tags, "Tags set, or removed (null), as a JSON object.";
         source_object: Text = &c.source_object, "Object that the record was read from.";
     ];

@@ -28,7 +28,7 @@ impl Table for Keys {
         key_id: Id = part(k, |arn| arn.kms_key_id().unwrap_or_default()), "Id of the key.";
         account_id: Text = part(k, |arn| arn.account), "Account that owns it.";
         region: Text = part(k, |arn| arn.region), "Its Region.";
-        manager: Text = k.manager, "aws, customer or unknown.";
+        manager: Text = k.manager, "aws, customer, aws_owned (AWS's own, seen in passing) or unknown.";
         manager_evidence: Text = k.manager_evidence, "What that rests on.";
         state: Text = &k.state, "Creating, Enabled, Disabled, PendingImport, PendingDeletion, PendingReplicaDeletion, Unavailable or Deleted.";
         state_evidence: Text = &k.state_evidence, "The event that shows the state.";
@@ -46,7 +46,8 @@ impl Table for Keys {
         tags: Text = &k.tags, "Tags seen, as a JSON object.";
         policy: Text = &k.policy, "Facts about the last policy seen, as a JSON object.";
         policy_time: Timestamp = k.policy_time, "When that policy was set.";
-        grants: Text = &k.grants, "Grants seen that are still open, as a JSON object: grant id to grantee and operations. Older ones are not known; at most 1000 are kept.";
+        policy_difference: TextList = list(&k.policy_difference), "What that policy changed against the last one seen before it: who may do what from now on (+) and no more (-).";
+        grants: Text = &k.grants, "Grants seen that are still open, as a JSON object: grant id to grantee, operations, constraints, retiring principal, when and by whom created. Older ones are not known; at most 1000 are kept.";
         admins: TextList = list(&k.admins), "Principals that administered the key, AWS itself left out.";
         created_time: Timestamp = k.created_time, "When it was created.";
         created_by: Text = &k.created_by, "Principal that created it.";

@@ -49,6 +49,8 @@ impl Table for Usage {
         via_service: Text = u.text(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
         context_pattern: Text = u.text(|k| k.context_pattern), "Encryption context as a JSON object: names sorted, ids and paths replaced, secrets replaced by their kind.";
         error_code: Text = u.text(|k| k.error_code), "errorCode; null on success.";
+        error_reason: Text = u.text(|k| k.error_reason), "Why it failed: which policy refused, the state of the key, or the kind of error; null on success.";
+        enclave_image: Text = u.text(|k| k.enclave_image), "Image digest (PCR0) of the Nitro Enclave that the answer was encrypted for.";
         side: Text = u.counted.key.side.as_str(), "Whose copy of the record: local, or caller or owner of a cross-account call.";
         requests: Integer = Some(u.counted.requests), "Requests, failures included.";
         first_event_time: Timestamp = Some(u.counted.first), "Earliest eventTime counted here.";
@@ -66,12 +68,14 @@ impl Table for Usage {
         By::Value("via_service"),
         By::Value("context_pattern"),
         By::Value("error_code"),
+        By::Value("error_reason"),
         By::Value("region"),
         By::Value("key_ref"),
         By::Value("destination_key_arn"),
         By::Value("principal_account_id"),
         By::Value("principal_type"),
         By::Value("operation_class"),
+        By::Value("enclave_image"),
         By::Words("key_evidence", &KeyEvidence::WORDS),
         By::Words("side", &Side::WORDS),
     ];

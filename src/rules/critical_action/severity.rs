@@ -1,17 +1,23 @@
 //! How bad an act is: the algorithm of DOMAIN E.2, as far as one record tells.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::acts::{ATTEMPT_MATTERS_FROM, MFA_CRITICAL};
+use crate::kms::accounts::Standing;
 use crate::kms::call::Call;
 use crate::kms::failure::Ending;
-use crate::kms::grant::Grant;
+use crate::kms::grant::{Grant, Making};
 use crate::kms::mfa::Mfa;
-use crate::kms::policy::PolicyFacts;
+use crate::kms::policy::analysis::{self, Key};
+use crate::kms::policy::facts::PolicyFacts;
+use crate::kms::policy::weakness::{Found, Weakness};
 use crate::kms::principal::PrincipalKind;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::rules::settings::Settings;
+
+/// Statements and principals that a message names of each weakness; the evidence has all.
+const PLACES: usize = 3;
 
 /// A severity, and what led to it.
 #[derive(Debug)]
@@ -49,7 +55,7 @@ pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Ver
     }
     let floor = verdict.look_at_policy(call, settings);
     verdict.look_at_actor(call, settings);
-    if call.event.request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true) {
+    if is_bypassed(call) {
         verdict.severity = verdict.severity.raised().max(Severity::High);
         verdict.tag("bypass", "the lock-out safety check was bypassed");
     }
@@ -60,6 +66,15 @@ pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Ver
         }
     }
     verdict
+}
+
+fn is_bypassed(call: &Call<'_>) -> bool {
+    call.event.request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true)
+}
+
+fn as_evidence(found: &Found) -> (String, Value) {
+    let fact = json!({ "severity": found.severity.as_str(), "what": found.weakness.words(), "in": found.places });
+    (found.weakness.id().to_owned(), fact)
 }
 
 /// KMS records a change of two Regions twice; the second record says that KMS made it.
@@ -138,15 +153,19 @@ impl Verdict {
 
     fn look_at_grant(&mut self, call: &Call<'_>, settings: &Settings) {
         let grant = Grant::of(call.event.request);
-        self.severity = grant.severity(call, &settings.accounts);
+        let made = Making::of(call);
+        let standing = grant.standing(&settings.accounts, made.owner);
+        self.severity = grant.severity(&made, standing);
         if !grant.operations.is_empty() {
             self.notes.push(grant.operations.join(", "));
         }
         if !grant.constrained {
             self.notes.push("no constraints".to_owned());
         }
-        if grant.is_external(&settings.accounts, call.keys.owner().unwrap_or(call.event.account)) {
-            self.tags.push("cross_account");
+        match standing {
+            Some(Standing::Foreign) => self.tags.push("cross_account"),
+            Some(Standing::Unknown) => self.tags.push("other_account"),
+            _ => {}
         }
         self.facts.push(("grantee", grant.grantee.into()));
         self.facts.push(("operations", grant.operations.into()));
@@ -156,23 +175,38 @@ impl Verdict {
     fn look_at_policy(&mut self, call: &Call<'_>, settings: &Settings) -> Severity {
         let replica = call.event.response.get("replicaPolicy").str();
         let Some(document) = call.event.request.get("policy").str().or(replica) else { return Severity::Info };
-        let policy = PolicyFacts::of(document);
         let owner = call.keys.owner().unwrap_or(call.event.account);
-        let floor = policy.severity(&settings.accounts, owner);
-        if !policy.readable {
-            self.tag("policy_unreadable", "the policy could not be read");
-        } else if policy.public {
-            self.tag("public", "the policy lets everybody in");
-        } else if policy.public_with_condition {
-            self.tag("public_conditioned", "the policy lets everybody in who meets a condition");
+        let standing = |account: &str| settings.accounts.standing(account, owner);
+        let mut found = analysis::judge(document, &Key { owner, bypassed: is_bypassed(call), standing: &standing });
+        found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
+        self.facts.push(("policy", found.iter().map(as_evidence).collect::<Map<_, _>>().into()));
+        // The bypass has a say of its own.
+        for found in found.iter().filter(|found| found.weakness != Weakness::Bypassed) {
+            self.note_weakness(found);
         }
-        let foreign: Vec<&str> = policy.foreign_accounts(&settings.accounts, owner).collect();
-        if !foreign.is_empty() {
-            self.tag("cross_account", &format!("the policy lets in account {}", foreign.join(", ")));
+        let unknown: Vec<_> = PolicyFacts::of(document, owner, false).accounts.into_keys().collect();
+        if unknown.iter().any(|account| standing(account) == Standing::Unknown) {
+            self.tag("other_account", &format!("the policy lets in account {}", unknown.join(", ")));
         }
-        self.facts.push(("policy", serde_json::from_str(&policy.to_json()).unwrap_or_default()));
+        let floor = found.iter().map(|found| found.severity).max().unwrap_or(Severity::Info);
         self.severity = self.severity.max(floor);
         floor
+    }
+
+    fn note_weakness(&mut self, found: &Found) {
+        let unreadable = found.weakness == Weakness::Unreadable;
+        if unreadable || found.severity >= Severity::Medium {
+            let places = found.places.iter().take(PLACES).cloned().collect::<Vec<_>>().join(", ");
+            let places = if places.is_empty() { places } else { format!(" ({places})") };
+            self.notes.push(format!("of the new policy: {}{places}", found.weakness.words()));
+        }
+        match found.weakness {
+            Weakness::Public | Weakness::AllBut => self.tags.push("public"),
+            Weakness::PublicConditioned => self.tags.push("public_conditioned"),
+            Weakness::ForeignAccount => self.tags.push("cross_account"),
+            Weakness::Unreadable => self.tags.push("policy_unreadable"),
+            _ => {}
+        }
     }
 
     fn look_at_actor(&mut self, call: &Call<'_>, settings: &Settings) {

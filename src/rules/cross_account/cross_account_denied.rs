@@ -56,7 +56,7 @@ impl Watch for Denied {
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([who], refusals)| verdict(who, refusals, day)).collect()
     }
 }

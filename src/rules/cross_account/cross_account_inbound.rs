@@ -1,6 +1,5 @@
 //! Own keys that foreign accounts use (DOMAIN A.8, XA-INBOUND): the first day of a pair, then a row a day.
 
-use super::{is_foreign, is_own};
 use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
@@ -32,15 +31,15 @@ impl Watch for Inbound {
         }
         let caller = row.principal_account_id;
         let keys = [row.key_arn, row.destination_key_arn];
-        let own = keys.into_iter().find(|key| owner_account(key).is_some_and(|owner| is_own(owner, day)));
-        if let Some(key) = own.filter(|_| is_foreign(caller, day)) {
+        let own = keys.into_iter().find(|key| owner_account(key).is_some_and(|owner| day.is_own(owner)));
+        if let Some(key) = own.filter(|_| day.is_foreign(caller)) {
             let used = self.0.of([key, caller]);
             used.tally.add(row);
             used.grants |= row.event_name == "CreateGrant";
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([key, caller], used)| verdict(key, caller, used, day)).collect()
     }
 }

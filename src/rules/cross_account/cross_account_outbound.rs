@@ -26,7 +26,7 @@ impl Watch for Outbound {
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         let first = self.0.iter().filter(|([who, key, _], _)| day.history.is_first_day(key, who, day.day));
         first.filter_map(|([who, key, owner], tally)| verdict(who, key, owner, tally, day)).collect()
     }

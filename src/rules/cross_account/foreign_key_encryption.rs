@@ -29,7 +29,7 @@ impl Watch for Encryption {
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([who, key, owner], tally)| verdict(who, key, owner, tally, day)).collect()
     }
 }

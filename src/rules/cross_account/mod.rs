@@ -7,6 +7,7 @@ mod cross_account_denied;
 mod cross_account_inbound;
 mod cross_account_outbound;
 mod foreign_key_encryption;
+mod grant_foreign_account;
 mod reencrypt_to_foreign_key;
 
 use super::{Check, Day, Rule};
@@ -54,6 +55,15 @@ pub const RULES: &[Rule] = &[
         check: Check::Usage(foreign_key_encryption::watch),
     },
     Rule {
+        id: "grant-foreign-account",
+        family: "cross-account",
+        title: "KMS grant to a foreign account",
+        severity: Severity::High,
+        mitre: &["T1098"],
+        page: include_str!("grant_foreign_account.md"),
+        check: Check::Usage(grant_foreign_account::watch),
+    },
+    Rule {
         id: "reencrypt-to-foreign-key",
         family: "cross-account",
         title: "Ciphertext re-encrypted to a foreign key",
@@ -64,21 +74,11 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// Whose account it is.
-fn is_own(account: &str, day: &Day<'_>) -> bool {
-    day.history.own.contains(account)
-}
-
-/// Whether nobody has vouched for the account.
-fn is_foreign(account: &str, day: &Day<'_>) -> bool {
-    !account.is_empty() && !is_own(account, day) && !day.settings.accounts.names(account)
-}
-
 /// The owner of the foreign key, if a row is the caller's copy of a request to KMS on one.
 fn foreign_owner<'r>(row: &UsageRow<'r>, day: &Day<'_>) -> Option<&'r str> {
     if row.side != "caller" || row.event_source != Event::KMS {
         return None;
     }
     let owner = owner_account(row.key_arn).or_else(|| owner_account(row.key_ref))?;
-    (is_own(row.principal_account_id, day) && is_foreign(owner, day)).then_some(owner)
+    (day.is_own(row.principal_account_id) && day.is_foreign(owner)).then_some(owner)
 }

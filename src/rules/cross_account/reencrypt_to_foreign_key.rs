@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::{is_foreign, is_own};
 use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
@@ -27,13 +26,13 @@ impl Watch for Moved {
             return;
         }
         let owners = owner_account(row.key_arn).zip(owner_account(row.destination_key_arn));
-        if owners.is_some_and(|(from, to)| is_own(from, day) && is_foreign(to, day)) {
+        if owners.is_some_and(|(from, to)| day.is_own(from) && day.is_foreign(to)) {
             let copies = self.0.of([row.principal_account_id, row.key_arn, row.destination_key_arn]);
             copies.entry(row.account_id.to_owned()).or_default().add(row);
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([caller, from, to], copies)| verdict(caller, from, to, copies, day)).collect()
     }
 }

@@ -41,7 +41,7 @@ impl Watch for Used {
         }
     }
 
-    fn judge(&self, day: &Day<'_>) -> Vec<Draft> {
+    fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|(place, used)| verdict(place, used, day)).collect()
     }
 }

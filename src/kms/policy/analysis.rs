@@ -1,0 +1,319 @@
+//! Looks for weaknesses in a key policy. Not an evaluation of IAM: of what other policies, SCPs and
+//! endpoint policies add or take nothing is known here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::actions::{ADMIN, Actions, READ, USE};
+use super::condition::{Condition, Reach};
+use super::document::{Policy, Principal, Statement};
+use super::weakness::{Found, Weakness};
+use crate::kms::accounts::Standing;
+use crate::model::severity::Severity;
+
+/// What is to be known of the key and its surroundings.
+pub struct Key<'a> {
+    /// Account that owns it.
+    pub owner: &'a str,
+    /// Whether the lock-out check was skipped when the policy was set.
+    pub bypassed: bool,
+    /// How an account stands to the owner.
+    pub standing: &'a dyn Fn(&str) -> Standing,
+}
+
+/// What a policy gives to one account that is not the owner.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Actions of statements that no Deny guards.
+    pub open: Actions,
+    /// Actions of statements that a Deny for strangers guards.
+    pub guarded: Actions,
+}
+
+/// Principals with use of a key, and administrators, that are many.
+const MANY_USERS: usize = 10;
+const MANY_ADMINS: usize = 5;
+
+/// The weaknesses of a document, each once with its worst severity.
+#[must_use]
+pub fn judge(document: &str, key: &Key<'_>) -> Vec<Found> {
+    let Some(policy) = Policy::read(document) else {
+        let alone = |weakness, severity| Found { weakness, severity, places: Vec::new() };
+        let bypassed = key.bypassed.then(|| alone(Weakness::Bypassed, Severity::High));
+        return bypassed.into_iter().chain([alone(Weakness::Unreadable, Severity::Info)]).collect();
+    };
+    weaknesses(&policy, key)
+}
+
+/// The weaknesses of a policy that could be read.
+#[must_use]
+pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
+    let mut search = Search { policy, key, found: BTreeMap::new(), public: false };
+    for statement in policy.statements.iter().filter(|statement| statement.allows) {
+        search.look_at_statement(statement);
+    }
+    for (account, rights) in others(policy, key.owner) {
+        if let Some(severity) = rights.severity((key.standing)(&account)) {
+            search.note(Weakness::ForeignAccount, severity, &account);
+        }
+    }
+    search.look_at_root();
+    search.look_at_principals();
+    if key.bypassed {
+        search.note(Weakness::Bypassed, Severity::High, "");
+    }
+    search.found.into_values().collect()
+}
+
+/// What accounts other than the owner's are given: by statements that are not for everybody.
+#[must_use]
+pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
+    let mut others: BTreeMap<String, Rights> = BTreeMap::new();
+    for statement in policy.statements.iter().filter(|statement| statement.allows && !is_public(statement)) {
+        let guarded = is_guarded(policy, statement);
+        for account in accounts(statement).filter(|account| account != owner) {
+            let rights = others.entry(account).or_default();
+            let actions = if guarded { &mut rights.guarded } else { &mut rights.open };
+            *actions = *actions | statement.actions;
+        }
+    }
+    others
+}
+
+impl Rights {
+    /// How bad they are in the hands of an account that stands so; `None` if that is fine, or unknown.
+    #[must_use]
+    pub fn severity(self, standing: Standing) -> Option<Severity> {
+        match standing {
+            Standing::Own | Standing::Trusted | Standing::Unknown => None,
+            Standing::Organization => graded(self.open | self.guarded).map(|_| Severity::Info),
+            Standing::Foreign => {
+                let guarded = graded(self.guarded).map(|severity| severity.lowered().lowered());
+                graded(self.open).max(guarded)
+            }
+        }
+    }
+
+    /// Whether they are all that can be given.
+    #[must_use]
+    pub fn are_everything(self) -> bool {
+        is_everything(self.open | self.guarded)
+    }
+
+    /// In words for evidence.
+    #[must_use]
+    pub fn words(self) -> Vec<&'static str> {
+        let all = self.open | self.guarded;
+        [("admin", ADMIN), ("use", USE), ("read", READ)]
+            .iter()
+            .filter(|(_, set)| all.meets(*set))
+            .map(|(word, _)| *word)
+            .collect()
+    }
+}
+
+/// A policy while it is looked through.
+struct Search<'p> {
+    policy: &'p Policy,
+    key: &'p Key<'p>,
+    found: BTreeMap<Weakness, Found>,
+    /// Whether some statement lets everybody in: then root and administrators are let in too.
+    public: bool,
+}
+
+impl Search<'_> {
+    fn note(&mut self, weakness: Weakness, severity: Severity, place: &str) {
+        let found = self.found.entry(weakness).or_insert_with(|| Found { weakness, severity, places: Vec::new() });
+        found.severity = found.severity.max(severity);
+        if !place.is_empty() && !found.places.iter().any(|known| known == place) {
+            found.places.push(place.to_owned());
+        }
+    }
+
+    fn look_at_statement(&mut self, statement: &Statement) {
+        let name = statement.name().unwrap_or_default();
+        if statement.not_principal {
+            self.public = true;
+            self.note(Weakness::AllBut, Severity::Critical, name);
+            return;
+        }
+        for principal in statement.principals.iter().filter(|principal| principal.is_dead()) {
+            self.note(Weakness::DeadPrincipal, Severity::Info, principal.as_str());
+        }
+        if is_public(statement) {
+            self.look_at_public(statement, name);
+        } else {
+            if statement.is_loosely_worded(ADMIN) {
+                self.note(Weakness::LooseActions, Severity::Medium, name);
+            }
+            if is_everything(statement.actions) {
+                self.look_at_everything(statement, name);
+            }
+        }
+        if statement.actions.meets(USE) && !statement.conditions.iter().any(Condition::names_a_source) {
+            for principal in &statement.principals {
+                if let Principal::Service(service) = principal {
+                    self.note(Weakness::ConfusedDeputy, Severity::Low, service);
+                }
+            }
+        }
+    }
+
+    fn look_at_public(&mut self, statement: &Statement, name: &str) {
+        let wide = statement.actions.meets(USE | ADMIN);
+        if !wide && !statement.actions.meets(READ) {
+            return;
+        }
+        self.public = true;
+        let (weakness, severity) = match Reach::of(&statement.conditions) {
+            Reach::AnyAccount { by_address_only: true } if wide => (Weakness::PublicConditioned, Severity::Medium),
+            Reach::AnyAccount { .. } if wide => (Weakness::PublicConditioned, Severity::High),
+            Reach::AnyAccount { .. } => (Weakness::PublicConditioned, Severity::Low),
+            _ if wide => (Weakness::Public, Severity::Critical),
+            _ => (Weakness::Public, Severity::Medium),
+        };
+        let guarded = is_guarded(self.policy, statement);
+        let severity = if guarded { severity.lowered().lowered() } else { severity };
+        self.note(weakness, severity, name);
+    }
+
+    /// `kms:*` for anybody but the account's root.
+    fn look_at_everything(&mut self, statement: &Statement, name: &str) {
+        for account in accounts(statement).filter(|account| account != self.key.owner) {
+            let foreign = (self.key.standing)(&account) == Standing::Foreign;
+            self.note(Weakness::Everything, if foreign { Severity::Critical } else { Severity::Medium }, &account);
+        }
+        for principal in &statement.principals {
+            let local = principal.account() == Some(self.key.owner) && !principal.is_root();
+            if local || matches!(principal, Principal::Service(_)) {
+                self.note(Weakness::Everything, Severity::Medium, principal.as_str());
+            }
+        }
+        if statement.names_everybody() {
+            self.note(Weakness::Everything, Severity::Medium, name);
+        }
+    }
+
+    fn look_at_root(&mut self) {
+        let put = Actions::one("PutKeyPolicy");
+        let may_put =
+            || self.policy.statements.iter().filter(|statement| statement.allows && statement.actions.meets(put));
+        let owner = self.key.owner;
+        let root = self.public || may_put().any(|s| reaches_owner(s, owner) || names_root(s, owner));
+        let somebody = root || may_put().any(|s| s.principals.iter().any(|p| p.account() == Some(owner)));
+        if !root {
+            self.note(Weakness::NoRoot, if self.key.bypassed { Severity::High } else { Severity::Medium }, "");
+        }
+        if !somebody {
+            self.note(Weakness::NoAdministrator, Severity::High, "");
+        }
+    }
+
+    /// What is gathered over all statements that name a principal.
+    fn look_at_principals(&mut self) {
+        let gathered = gathered(self.policy);
+        let named = || gathered.iter().filter(|(principal, _)| principal.account().is_some());
+        let users = named().filter(|(_, rights)| rights.all.meets(USE)).count();
+        let admins = named().filter(|(_, rights)| rights.all.meets(ADMIN)).count();
+        if users > MANY_USERS || admins > MANY_ADMINS {
+            self.note(Weakness::ManyPrincipals, Severity::Medium, "");
+        }
+        for (principal, rights) in &gathered {
+            let local_root = principal.is_root() && principal.account() == Some(self.key.owner);
+            if local_root || rights.everything {
+                continue;
+            }
+            let named = principal.account().is_some();
+            let (grant, put, delete) =
+                (Actions::one("CreateGrant"), Actions::one("PutKeyPolicy"), Actions::one("ScheduleKeyDeletion"));
+            let administers = rights.all.meets(put | delete) || rights.free_grants;
+            if named && administers && rights.all.meets(Actions::one("Decrypt")) {
+                self.note(Weakness::NoSeparation, Severity::Low, principal.as_str());
+            }
+            if rights.free_grants && rights.all.meets(grant) && (named || **principal == Principal::Everybody) {
+                self.note(Weakness::FreeGrants, Severity::Low, principal.as_str());
+            }
+        }
+    }
+}
+
+/// What all statements together give to one principal.
+#[derive(Default)]
+struct Gathered {
+    all: Actions,
+    /// Some statement gives it everything at once.
+    everything: bool,
+    /// Some statement lets it make grants that are not for AWS's own resources.
+    free_grants: bool,
+}
+
+fn gathered(policy: &Policy) -> BTreeMap<&Principal, Gathered> {
+    let mut gathered: BTreeMap<&Principal, Gathered> = BTreeMap::new();
+    for statement in policy.statements.iter().filter(|statement| statement.allows && !is_public(statement)) {
+        let for_aws = statement
+            .conditions
+            .iter()
+            .any(|c| c.operator.eq_ignore_ascii_case("Bool") && c.is_bool("kms:GrantIsForAWSResource", true));
+        for principal in statement.principals.iter().collect::<BTreeSet<_>>() {
+            let rights = gathered.entry(principal).or_default();
+            rights.all = rights.all | statement.actions;
+            rights.everything |= is_everything(statement.actions);
+            rights.free_grants |= statement.actions.meets(Actions::one("CreateGrant")) && !for_aws;
+        }
+    }
+    gathered
+}
+
+/// Whether a statement lets in people that nobody has named.
+fn is_public(statement: &Statement) -> bool {
+    statement.not_principal
+        || (statement.names_everybody() && !matches!(Reach::of(&statement.conditions), Reach::Restricted { .. }))
+}
+
+fn is_everything(actions: Actions) -> bool {
+    actions.covers(ADMIN | USE)
+}
+
+fn graded(actions: Actions) -> Option<Severity> {
+    [(ADMIN, Severity::High), (USE, Severity::Medium), (READ, Severity::Low)]
+        .iter()
+        .find(|(set, _)| actions.meets(*set))
+        .map(|(_, severity)| *severity)
+}
+
+/// The accounts that a statement lets in: of its principals, and of conditions on everybody.
+fn accounts(statement: &Statement) -> impl Iterator<Item = String> {
+    let by_condition = match Reach::of(&statement.conditions) {
+        Reach::Restricted { accounts } if statement.names_everybody() => accounts,
+        _ => Vec::new(),
+    };
+    let named = statement.principals.iter().filter_map(Principal::account).map(str::to_owned);
+    named.chain(by_condition).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// Whether a statement for everybody, with its conditions, is also for the owner's account.
+fn reaches_owner(statement: &Statement, owner: &str) -> bool {
+    statement.names_everybody()
+        && match Reach::of(&statement.conditions) {
+            Reach::Restricted { accounts } => accounts.is_empty() || accounts.iter().any(|account| account == owner),
+            _ => true,
+        }
+}
+
+fn names_root(statement: &Statement, owner: &str) -> bool {
+    !statement.not_principal && statement.principals.iter().any(|p| p.is_root() && p.account() == Some(owner))
+}
+
+/// Whether a Deny keeps strangers from all that the statement allows. Other denies change no verdict.
+fn is_guarded(policy: &Policy, allow: &Statement) -> bool {
+    let all = ADMIN | USE | READ;
+    policy.statements.iter().any(|deny| {
+        let strangers = |c: &Condition| c.excludes_the_known();
+        let services =
+            |c: &Condition| c.is_bool("aws:PrincipalIsAWSService", false) || c.is_bool("aws:ViaAWSService", false);
+        !deny.allows
+            && deny.names_everybody()
+            && deny.conditions.iter().any(strangers)
+            && deny.conditions.iter().all(|condition| strangers(condition) || services(condition))
+            && deny.actions.covers(allow.actions.and(all))
+    })
+}

@@ -1,0 +1,223 @@
+//! How much a condition narrows a statement that names everybody (DOMAIN E.3).
+
+use serde_json::Value;
+
+use super::document::listed;
+use crate::model::arn::{Arn, is_account_id};
+
+/// One operator with one key and its values, as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// `StringEquals`, `ForAnyValue:StringLike`, `BoolIfExists`, …
+    pub operator: String,
+    /// `aws:PrincipalOrgID`, …
+    pub key: String,
+    /// Any of them.
+    pub values: Vec<String>,
+}
+
+/// How far a statement for everybody reaches with its conditions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// No condition that narrows it.
+    Everybody,
+    /// Narrowed, but any AWS account can meet the conditions.
+    AnyAccount {
+        /// Whether all that narrows it are addresses.
+        by_address_only: bool,
+    },
+    /// To some accounts, an organisation, a network or a resource.
+    Restricted {
+        /// The accounts, where conditions name any.
+        accounts: Vec<String>,
+    },
+}
+
+/// What one condition does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Strength {
+    Nothing,
+    Weak,
+    Restricting,
+}
+
+/// What the values of a restricting key are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Account,
+    Arn,
+    /// An id that is given: of an organisation, a network.
+    Id,
+    /// A path in an organisation: may end in a wildcard.
+    Path,
+    /// `aws:userid`.
+    UniqueId,
+}
+
+/// Keys that tell who calls, or for which resource, so that a stranger can't meet them.
+const RESTRICTING: &[(&str, Form)] = &[
+    ("aws:principalaccount", Form::Account),
+    ("aws:principalarn", Form::Arn),
+    ("aws:principalorgid", Form::Id),
+    ("aws:principalorgpaths", Form::Path),
+    ("aws:sourceaccount", Form::Account),
+    ("aws:sourcearn", Form::Arn),
+    ("aws:sourceorgid", Form::Id),
+    ("aws:sourceorgpaths", Form::Path),
+    ("aws:sourceowner", Form::Account),
+    ("aws:sourcevpc", Form::Id),
+    ("aws:sourcevpce", Form::Id),
+    ("aws:userid", Form::UniqueId),
+    ("kms:calleraccount", Form::Account),
+];
+
+/// Operators that hold only if the key is there and has one of the values.
+const EXACT: [&str; 6] = ["stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike", "bool"];
+
+/// Operators that hold for all but the values.
+const NEGATED: [&str; 5] =
+    ["stringnotequals", "stringnotequalsignorecase", "stringnotlike", "arnnotequals", "arnnotlike"];
+
+impl Condition {
+    /// Reads the `Condition` of a statement.
+    #[must_use]
+    pub fn all(value: Option<&Value>) -> Vec<Self> {
+        let Some(Value::Object(operators)) = value else { return Vec::new() };
+        let pairs = operators.iter().filter_map(|(operator, keys)| Some((operator, keys.as_object()?)));
+        pairs
+            .flat_map(|(operator, keys)| keys.iter().map(move |(key, values)| (operator, key, values)))
+            .map(|(operator, key, values)| Self {
+                operator: operator.clone(),
+                key: key.clone(),
+                values: listed(Some(values)).into_iter().map(text).collect(),
+            })
+            .collect()
+    }
+
+    /// Whether it is this operator, key and boolean.
+    #[must_use]
+    pub fn is_bool(&self, key: &str, wanted: bool) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        matches!(operator.as_str(), "bool" | "boolifexists")
+            && self.key.eq_ignore_ascii_case(key)
+            && !self.values.is_empty()
+            && self.values.iter().all(|value| value.eq_ignore_ascii_case(if wanted { "true" } else { "false" }))
+    }
+
+    /// Whether it limits a service to the resources of some account or organisation.
+    #[must_use]
+    pub fn names_a_source(&self) -> bool {
+        self.key.to_ascii_lowercase().starts_with("aws:source")
+            && self.form().is_some()
+            && !self.key.to_ascii_lowercase().starts_with("aws:sourcevpc")
+            && self.strength() == Strength::Restricting
+    }
+
+    /// Whether it holds for all but known accounts, organisations or networks: a guard, in a Deny.
+    #[must_use]
+    pub fn excludes_the_known(&self) -> bool {
+        let operator = self.operator.to_ascii_lowercase();
+        let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
+        NEGATED.contains(&operator) && self.form().is_some_and(|form| self.is_fixed(form))
+    }
+
+    fn form(&self) -> Option<Form> {
+        let key = self.key.to_ascii_lowercase();
+        RESTRICTING.iter().find(|(name, _)| *name == key).map(|(_, form)| *form)
+    }
+
+    fn is_fixed(&self, form: Form) -> bool {
+        !self.values.is_empty() && self.values.iter().all(|value| form.is_fixed(value))
+    }
+
+    fn strength(&self) -> Strength {
+        let Some(form) = self.form() else { return Strength::Weak };
+        let operator = self.operator.to_ascii_lowercase();
+        let operator = operator.strip_prefix("foranyvalue:").unwrap_or(&operator);
+        if holds_for_strangers(operator) || self.values.iter().any(|value| value == "*") {
+            Strength::Nothing
+        } else if EXACT.contains(&operator) && self.is_fixed(form) {
+            Strength::Restricting
+        } else {
+            Strength::Weak
+        }
+    }
+
+    fn accounts(&self) -> impl Iterator<Item = &str> {
+        let form = self.form();
+        self.values.iter().filter_map(move |value| match form {
+            Some(Form::Account) => Some(value.as_str()),
+            Some(Form::Arn) => Arn::parse(value).map(|arn| arn.account),
+            _ => None,
+        })
+    }
+
+    fn is_address(&self) -> bool {
+        self.operator.eq_ignore_ascii_case("IpAddress")
+            && self.key.eq_ignore_ascii_case("aws:SourceIp")
+            && self.values.iter().all(|value| !matches!(value.as_str(), "0.0.0.0/0" | "::/0"))
+    }
+}
+
+impl Reach {
+    /// Of a statement for everybody.
+    #[must_use]
+    pub fn of(conditions: &[Condition]) -> Self {
+        let with = |strength: Strength| conditions.iter().filter(move |c| c.strength() == strength);
+        if with(Strength::Restricting).next().is_some() {
+            let mut accounts: Vec<String> = with(Strength::Restricting)
+                .flat_map(Condition::accounts)
+                .filter(|account| is_account_id(account))
+                .map(str::to_owned)
+                .collect();
+            accounts.sort_unstable();
+            accounts.dedup();
+            return Self::Restricted { accounts };
+        }
+        match with(Strength::Weak).next() {
+            None => Self::Everybody,
+            Some(_) => Self::AnyAccount { by_address_only: with(Strength::Weak).all(Condition::is_address) },
+        }
+    }
+}
+
+impl Form {
+    /// Whether a value leaves nobody else in. What a policy variable stands for is not known.
+    fn is_fixed(self, value: &str) -> bool {
+        let wild = |text: &str| text.contains(['*', '?']);
+        if value.contains("${") {
+            return false;
+        }
+        match self {
+            Self::Account => is_account_id(value),
+            Self::Id => !value.is_empty() && !wild(value),
+            Self::Path => {
+                let organisation = value.split('/').next().unwrap_or_default();
+                !organisation.is_empty() && !wild(organisation)
+            }
+            Self::Arn => Arn::parse(value).is_some_and(|arn| {
+                // A bucket has no account, and one owner all the same.
+                !wild(arn.account)
+                    && !wild(arn.service)
+                    && (is_account_id(arn.account) || !wild(arn.resource.split('/').next().unwrap_or_default()))
+            }),
+            Self::UniqueId => {
+                let fixed = value.split(['*', '?']).next().unwrap_or_default();
+                ["AROA", "AIDA"].iter().any(|prefix| fixed.starts_with(prefix)) && fixed.len() >= 14
+            }
+        }
+    }
+}
+
+/// Whether a condition on who calls holds for those whom it does not name, or who lack the key.
+fn holds_for_strangers(operator: &str) -> bool {
+    operator.ends_with("ifexists")
+        || operator.starts_with("forallvalues:")
+        || operator.contains("not")
+        || operator == "null"
+}
+
+/// Booleans and numbers are written as they are, or as texts.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,129 @@
+//! What is kept of a key policy: enough to judge it again once own accounts are known, and to show how
+//! the next one differs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::analysis::{self, Key};
+use super::document::{Policy, Principal, Statement};
+use crate::kms::accounts::Standing;
+use crate::model::severity::Severity;
+
+/// Facts of one policy, as the `policy` column holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PolicyFacts {
+    /// Whether the document could be read; if not, nothing else is known.
+    pub readable: bool,
+    /// Ids of the weaknesses that show without knowing whose accounts are whose.
+    pub weaknesses: Vec<String>,
+    /// Other accounts that are let in, and what they may.
+    pub accounts: BTreeMap<String, Access>,
+    /// Who may do what, a statement and principal a line; a Deny starts with `Deny`.
+    pub lines: BTreeSet<String>,
+}
+
+/// What an account may do with the key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Access {
+    /// admin, use, read.
+    pub rights: Vec<String>,
+    /// Whether that is everything.
+    pub everything: bool,
+    /// How bad it is if the account is foreign.
+    pub if_foreign: Option<Severity>,
+}
+
+/// What a policy has that another has not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Lines that are new.
+    pub added: Vec<String>,
+    /// Lines that are gone.
+    pub removed: Vec<String>,
+}
+
+impl PolicyFacts {
+    /// The facts of a document.
+    #[must_use]
+    pub fn of(document: &str, owner: &str, bypassed: bool) -> Self {
+        Policy::read(document).map(|policy| Self::of_policy(&policy, owner, bypassed)).unwrap_or_default()
+    }
+
+    /// The facts of a policy.
+    #[must_use]
+    pub fn of_policy(policy: &Policy, owner: &str, bypassed: bool) -> Self {
+        let standing = |account: &str| if account == owner { Standing::Own } else { Standing::Unknown };
+        let found = analysis::weaknesses(policy, &Key { owner, bypassed, standing: &standing });
+        let accounts = analysis::others(policy, owner).into_iter().map(|(account, rights)| {
+            let if_foreign =
+                if rights.are_everything() { Some(Severity::Critical) } else { rights.severity(Standing::Foreign) };
+            let words = rights.words().iter().map(|word| (*word).to_owned()).collect();
+            (account, Access { rights: words, everything: rights.are_everything(), if_foreign })
+        });
+        Self {
+            readable: true,
+            weaknesses: found.iter().map(|found| found.weakness.id().to_owned()).collect(),
+            accounts: accounts.collect(),
+            lines: policy.statements.iter().flat_map(lines).collect(),
+        }
+    }
+
+    /// Facts as they were written; of anything else, none.
+    #[must_use]
+    pub fn parse(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
+
+    /// For the `policy` column.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        self.to_value().to_string()
+    }
+
+    /// For evidence.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        if self.readable { json!(self) } else { json!({ "readable": false }) }
+    }
+
+    /// What this policy changes against the one before it; nothing if one of them could not be read.
+    #[must_use]
+    pub fn difference(&self, before: &Self) -> Difference {
+        if !self.readable || !before.readable {
+            return Difference::default();
+        }
+        let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect();
+        Difference { added: only(&self.lines, &before.lines), removed: only(&before.lines, &self.lines) }
+    }
+}
+
+impl Difference {
+    /// Lines with `+` and `-`.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let marked = |mark: &'static str| move |line: &String| format!("{mark} {line}");
+        self.added.iter().map(marked("+")).chain(self.removed.iter().map(marked("-")))
+    }
+}
+
+/// A statement as lines: one a principal, so that a principal that comes or goes is a line that does.
+fn lines(statement: &Statement) -> Vec<String> {
+    let effect = if statement.allows { "Allow" } else { "Deny" };
+    let mut patterns = statement.patterns.clone();
+    patterns.sort_unstable();
+    let but = if statement.not_action { "all but " } else { "" };
+    let actions = format!("{but}{}", patterns.join(", "));
+    let mut conditions: Vec<String> =
+        statement.conditions.iter().map(|c| format!("{} {} {}", c.operator, c.key, c.values.join(" or "))).collect();
+    conditions.sort_unstable();
+    let when = if conditions.is_empty() { String::new() } else { format!(" if {}", conditions.join(" and ")) };
+    if statement.not_principal {
+        let names: Vec<_> = statement.principals.iter().map(Principal::as_str).collect();
+        return vec![format!("{effect} {actions} to everybody but {}{when}", names.join(", "))];
+    }
+    let line = |name: &str| format!("{effect} {actions} to {name}{when}");
+    statement.principals.iter().map(|principal| line(principal.as_str())).collect()
+}

@@ -1,0 +1,8 @@
+//! Key policies: read, searched for weaknesses, kept as facts (DOMAIN E.3).
+
+pub mod actions;
+pub mod analysis;
+pub mod condition;
+pub mod document;
+pub mod facts;
+pub mod weakness;

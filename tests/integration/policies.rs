@@ -1,0 +1,138 @@
+//! The table of policies (`policies.json`): each weakness where it is and where it is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keytrail::kms::accounts::Accounts;
+use keytrail::kms::policy::analysis::{self, Key};
+use keytrail::kms::policy::facts::PolicyFacts;
+use keytrail::kms::policy::weakness::{Found, Weakness};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The account of every key in the table.
+const OWNER: &str = "111122223333";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    #[serde(default = "put_key_policy")]
+    op: String,
+    #[serde(default = "own")]
+    own: BTreeSet<String>,
+    #[serde(default)]
+    organization: BTreeSet<String>,
+    #[serde(default)]
+    trusted: BTreeSet<String>,
+    #[serde(default)]
+    bypass: bool,
+    /// A policy, the text of one, or null if none was given.
+    policy: Value,
+    expect: BTreeSet<String>,
+}
+
+fn put_key_policy() -> String {
+    "PutKeyPolicy".to_owned()
+}
+
+fn own() -> BTreeSet<String> {
+    BTreeSet::from([OWNER.to_owned()])
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("policies.json")).expect("the table is JSON of its form")
+}
+
+impl Case {
+    fn document(&self) -> Option<String> {
+        match &self.policy {
+            Value::Null => None,
+            Value::String(text) => Some(text.clone()),
+            policy => Some(policy.to_string()),
+        }
+    }
+
+    fn found(&self) -> Vec<Found> {
+        let accounts =
+            Accounts { own: self.own.clone(), organization: self.organization.clone(), trusted: self.trusted.clone() };
+        let standing = |account: &str| accounts.standing(account, OWNER);
+        let key = Key { owner: OWNER, bypassed: self.bypass, standing: &standing };
+        let mut found = self.document().map(|document| analysis::judge(&document, &key)).unwrap_or_default();
+        found.retain(|found| self.op == "PutKeyPolicy" || found.weakness.counts_at_creation());
+        found
+    }
+}
+
+#[test]
+fn every_policy_has_the_weaknesses_that_the_table_says() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found: BTreeSet<String> =
+            case.found().iter().map(|found| format!("{}:{}", found.weakness.id(), found.severity.as_str())).collect();
+        if found != case.expect {
+            wrong.push(format!("{}: should be {:?}, is {found:?}", case.name, case.expect));
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_table_has_each_weakness_where_it_is_and_where_it_is_not() {
+    let cases = cases();
+    assert!(cases.len() >= 120, "{} policies", cases.len());
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "names are unique");
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in cases.iter().flat_map(|case| &case.expect) {
+        *counts.entry(id.split(':').next().unwrap_or_default()).or_default() += 1;
+    }
+    for weakness in Weakness::ALL {
+        let count = counts.get(weakness.id()).copied().unwrap_or_default();
+        assert!(count >= 2 && count < cases.len() - 2, "{} is in {count} of {}", weakness.id(), cases.len());
+    }
+}
+
+/// What the fold judges by, the facts, says the same of other accounts as the document does.
+#[test]
+fn facts_tell_of_foreign_accounts_what_the_document_tells() {
+    for case in cases().iter().filter(|case| case.organization.is_empty() && case.trusted.is_empty()) {
+        let Some(document) = case.document() else { continue };
+        let facts = PolicyFacts::parse(&PolicyFacts::of(&document, OWNER, case.bypass).to_json());
+        let by_facts = facts.accounts.iter().filter(|(account, _)| !case.own.contains(*account));
+        let by_facts = by_facts.filter_map(|(_, access)| access.if_foreign).max();
+        let of_others = |found: &Found| {
+            let foreign = found.weakness == Weakness::ForeignAccount;
+            let all = found.weakness == Weakness::Everything && found.severity.as_str() == "critical";
+            (foreign || all).then_some(found.severity)
+        };
+        let by_document = case.found().iter().filter_map(of_others).max();
+        assert_eq!(by_facts, by_document, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_policy_differs_from_itself_in_nothing() {
+    for case in cases() {
+        let Some(document) = case.document() else { continue };
+        let facts = PolicyFacts::of(&document, OWNER, false);
+        assert_eq!(facts.difference(&facts).lines().count(), 0, "{}", case.name);
+    }
+}
+
+#[test]
+fn a_difference_names_who_may_do_what_from_now_on() {
+    let policy = |statements: &str| {
+        PolicyFacts::of(&format!("{{\"Version\":\"2012-10-17\",\"Statement\":[{statements}]}}"), OWNER, false)
+    };
+    let root = r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}"#;
+    let guard = r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#;
+    let partner = r#"{"Effect":"Allow","Principal":{"AWS":["444455556666"]},"Action":["kms:DescribeKey","kms:Decrypt"],"Resource":"*"}"#;
+    let difference = policy(&[root, partner].join(",")).difference(&policy(&[root, guard].join(",")));
+    assert_eq!(
+        difference.lines().collect::<Vec<_>>(),
+        [
+            "+ Allow kms:Decrypt, kms:DescribeKey to arn:aws:iam::444455556666:root",
+            "- Deny kms:* to * if StringNotEquals aws:PrincipalOrgID o-exampleorgid",
+        ]
+    );
+}
