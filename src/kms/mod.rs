@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod call;
+pub mod configuration;
 pub mod context;
 pub mod context_names;
 pub mod context_pattern;

@@ -18,6 +18,7 @@ mod bucket_lake;
 mod commit_kills;
 mod compaction;
 mod compaction_kills;
+mod configuration;
 mod crash;
 mod deploy;
 mod determinism;

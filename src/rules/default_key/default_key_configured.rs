@@ -1,9 +1,7 @@
 //! A service is told, by name, to encrypt with the AWS-managed default key (DOMAIN C.1, DK-EXPLICIT).
 
-use super::services::{self, Service};
 use crate::kms::call::Call;
-use crate::kms::key_reference::alias_of;
-use crate::model::arn::is_aws_managed_alias;
+use crate::kms::configuration::{self, Choice, default_alias};
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
 use crate::rules::{Rule, phrase};
@@ -14,40 +12,24 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         return None;
     }
     let event = call.event;
-    let (service, alias) = services::of(event)
-        .filter_map(|service| Some((service, named_default(service, call)?)))
-        .max_by_key(|(service, _)| service.severity)?;
-    let resource = service.resource_paths.iter().find_map(|path| path.first(event));
+    let by_name = configuration::read(event)
+        .into_iter()
+        .filter(|configured| configured.choice == Choice::NamedDefault && !configured.from_response)
+        .max_by_key(|configured| configured.row.severity)?;
+    let alias = by_name.key.as_deref().and_then(default_alias)?;
+    let (row, resource) = (by_name.row, by_name.resource);
     let on = resource.as_deref().map(|resource| format!(" for {resource}")).unwrap_or_default();
-    let (who, name) = (phrase::who(call), &service.service);
+    let (who, name) = (phrase::who(call), &row.service);
     let message = format!("{who} chose the default key {alias} in {name} {}{on}", event.name);
     let about = resource.as_deref().unwrap_or(event.event_id);
     // Calls on objects are many: one finding for a bucket and day. A resource is created once.
     let day = event.time.date();
-    let mut draft = Draft::on(call, service.severity, message, settings)
+    let mut draft = Draft::on(call, row.severity, message, settings)
         .with("kind", "DK-EXPLICIT")
-        .with("service_rule", service.id.as_str())
-        .about(&[&service.id, event.account, event.region, about, &day]);
+        .with("service_rule", row.id.as_str())
+        .about(&[&row.id, event.account, event.region, about, &day]);
     draft.subject.resource_arn = resource.unwrap_or_default();
     draft.subject.key_alias = alias;
     "aws".clone_into(&mut draft.subject.key_manager);
     Some(draft)
-}
-
-/// The default key that the request names where this service names keys.
-fn named_default(service: &Service, call: &Call<'_>) -> Option<String> {
-    let mut named = None;
-    for path in &service.key_paths {
-        path.each(call.event, &mut |text| {
-            let alias = match alias_of(text) {
-                Some(alias) => alias.to_owned(),
-                None if text.starts_with("aws/") => format!("alias/{text}"),
-                None => return,
-            };
-            if is_aws_managed_alias(&alias) {
-                named.get_or_insert(alias);
-            }
-        });
-    }
-    named
 }

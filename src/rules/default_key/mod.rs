@@ -1,12 +1,10 @@
 //! Use of AWS-managed default keys: in the configuration of services, and in KMS calls.
 
-mod condition;
 mod default_key_configured;
 mod default_key_use;
-mod path;
-mod services;
 
 use super::{Check, Events, Rule};
+use crate::kms::configuration;
 use crate::model::severity::Severity;
 
 /// The rules of this family, by id.
@@ -18,7 +16,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Medium,
         mitre: &[],
         page: include_str!("default_key_configured.md"),
-        check: Check::Event { events: Events::Table(services::events), check: default_key_configured::check },
+        check: Check::Event { events: Events::Table(configuration::events), check: default_key_configured::check },
     },
     Rule {
         id: "default-key-use",

@@ -1,0 +1,115 @@
+//! What a service's own record says of the key that a resource is encrypted with (DOMAIN C.2).
+//!
+//! The record alone is read here: which row of the table applies, and what was chosen. Whose key a
+//! named one is, and so what the choice comes to, is for [`resolve`], when keys are known.
+
+mod binding;
+mod choice;
+mod condition;
+mod kind;
+mod path;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use choice::{Choice, default_alias};
+pub use kind::{Kind, Manager, resolve};
+pub use table::{Row, events, find};
+
+use binding::Bindings;
+use choice::Absent;
+use path::Path;
+
+use crate::model::event::Event;
+
+/// What one row of the table reads in a record: one key, or one place that lacks one.
+#[derive(Debug, Clone)]
+pub struct Configured {
+    /// The row: service, default alias, severity.
+    pub row: &'static Row,
+    /// What was chosen.
+    pub choice: Choice,
+    /// The key, as the record names it; `None` where none is named.
+    pub key: Option<String>,
+    /// Whether the response names the key: the service took it, the caller named none.
+    pub from_response: bool,
+    /// The resource, as the record names it.
+    pub resource: Option<String>,
+}
+
+/// What an event says of keys, by every row that looks at it. A failed call configured nothing.
+#[must_use]
+pub fn read(event: &Event<'_>) -> Vec<Configured> {
+    if event.error_code.is_some() {
+        return Vec::new();
+    }
+    table::of(event).iter().flat_map(|(row, absent)| read_row(row, *absent, event)).collect()
+}
+
+fn read_row(row: &'static Row, absent: Absent, event: &Event<'_>) -> Vec<Configured> {
+    let bound = row.conditions.bindings(event);
+    if bound.is_empty() {
+        return Vec::new();
+    }
+    let mut read = match absent {
+        Absent::State => vec![state(row, event)],
+        _ => keys_and_gaps(row, absent, event, &bound),
+    };
+    if !read.is_empty() {
+        let resource = first_text(&row.resource_paths, event);
+        read.iter_mut().for_each(|configured| configured.resource.clone_from(&resource));
+    }
+    read
+}
+
+/// The keys within what the conditions hold for, and what it means where there lacks one.
+fn keys_and_gaps(row: &'static Row, absent: Absent, event: &Event<'_>, bound: &Bindings) -> Vec<Configured> {
+    let (mut read, mut found) = (Vec::new(), Bindings::default());
+    for path in &row.key_paths {
+        path.each(event, &mut |place, value| {
+            if !value.is_null() && bound.cover(place) {
+                found.add(place);
+                read.push(named(row, value.non_empty()));
+            }
+        });
+    }
+    let missing = bound.count_missing(&found);
+    if missing > 0 {
+        let instead = of_response(row, event).or_else(|| Some(Configured::new(row, absent.choice()?)));
+        read.extend(instead.into_iter().flat_map(|instead| std::iter::repeat_n(instead, missing)));
+    }
+    read
+}
+
+/// What stands where a key would; what is no text names as little as empty text.
+fn named(row: &'static Row, key: Option<&str>) -> Configured {
+    match key {
+        Some(key) => Configured { key: Some(key.to_owned()), ..Configured::new(row, Choice::of_key(key)) },
+        None if row.empty_resets => Configured::new(row, Choice::Reset),
+        None => Configured::new(row, Choice::Cleared),
+    }
+}
+
+fn of_response(row: &'static Row, event: &Event<'_>) -> Option<Configured> {
+    let key = first_text(&row.response_key_paths, event)?;
+    Some(Configured { from_response: true, ..named(row, Some(&key)) })
+}
+
+/// A change of the account's default, with the key that it is from now on, if one is named.
+fn state(row: &'static Row, event: &Event<'_>) -> Configured {
+    let requested = first_text(&row.key_paths, event);
+    let from_response = requested.is_none();
+    let key = requested.or_else(|| first_text(&row.response_key_paths, event));
+    Configured { from_response: from_response && key.is_some(), key, ..Configured::new(row, Choice::State) }
+}
+
+fn first_text(paths: &[Path], event: &Event<'_>) -> Option<String> {
+    paths.iter().find_map(|path| path.first_text(event))
+}
+
+impl Configured {
+    /// A choice without a key.
+    const fn new(row: &'static Row, choice: Choice) -> Self {
+        Self { row, choice, key: None, from_response: false, resource: None }
+    }
+}
