@@ -40,7 +40,7 @@ pub struct Configured {
 /// What an event says of keys, by every row that looks at it. A failed call configured nothing.
 #[must_use]
 pub fn read(event: &Event<'_>) -> Vec<Configured> {
-    if event.error_code.is_some() {
+    if event.error_code.is_some_and(|code| !code.is_empty()) {
         return Vec::new();
     }
     table::of(event).iter().flat_map(|(row, absent)| read_row(row, *absent, event)).collect()
