@@ -7,12 +7,14 @@ use rustc_hash::FxBuildHasher;
 use serde_json::{Map, Value};
 
 use crate::kms::call::Call;
+use crate::kms::configuration::{Configured, default_alias};
 use crate::kms::context_pattern;
 use crate::kms::failure::Ending;
 use crate::kms::grant::Grant;
 use crate::kms::policy::document::Policy;
 use crate::kms::policy::facts::PolicyFacts;
-use crate::model::arn::Arn;
+use crate::kms::key_reference::alias_of;
+use crate::model::arn::{Arn, is_key_arn};
 use crate::model::event::Event;
 use crate::model::json::Json;
 use crate::model::key_change::KeyChange;
@@ -194,6 +196,17 @@ impl Facts {
         }
     }
 
+    /// Learns from a service that was told an alias and answered with the key behind it.
+    pub(super) fn learn_configured(&mut self, call: &Call<'_>, configured: &[Configured], source: &str) {
+        for configured in configured {
+            let alias = configured.key.as_deref().filter(|_| configured.choice.is_alias()).and_then(alias_named);
+            let answered = configured.answered.as_deref().filter(|arn| is_key_arn(arn));
+            if let (Some(alias), Some(arn)) = (alias, answered) {
+                self.note(call, arn, &alias, source);
+            }
+        }
+    }
+
     /// Notes that a key was seen together with an alias; without one, that it is AWS's own.
     fn note(&mut self, call: &Call<'_>, arn: &str, alias: &str, source: &str) {
         let time = call.event.time;
@@ -216,6 +229,11 @@ impl Facts {
     pub(super) fn into_rows(self) -> impl Iterator<Item = KeyChange> {
         self.0.into_iter()
     }
+}
+
+/// The alias as KMS has it, however the service's record names it.
+fn alias_named(text: &str) -> Option<String> {
+    default_alias(text).or_else(|| alias_of(text).map(str::to_owned))
 }
 
 /// Who happened to use the key is no part of the fact.

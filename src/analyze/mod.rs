@@ -1,6 +1,7 @@
 //! One object, synchronously: from its stored bytes to everything that is drawn from it. The
 //! pipeline, benches and tests all call this.
 
+mod configurations;
 mod key_changes;
 mod object;
 mod usage;
@@ -11,6 +12,7 @@ use crate::decode::event::Decoder;
 use crate::decode::gunzip::{Buffer, Gunzip, GunzipError};
 use crate::decode::interest::Interest;
 use crate::decode::scan::Found;
+use crate::kms::configuration;
 use crate::model::event::Event;
 use crate::model::object::ObjectRef;
 use crate::model::r#yield::Yield;
@@ -46,6 +48,7 @@ impl Plan {
             Selection::Strict => Interest::in_everything(),
             Selection::Fast => index
                 .events()
+                .chain(configuration::events())
                 .filter(|(source, _)| *source != Event::KMS)
                 .fold(Interest::default().and_source(Event::KMS), |wanted, (source, name)| {
                     wanted.and_event(source, name)

@@ -5,14 +5,16 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Parser, Plan, key_changes, usage};
+use super::{Parser, Plan, configurations, key_changes, usage};
 use crate::decode::event::RecordError;
 use crate::decode::framing::{Framing, FramingError, Section};
 use crate::decode::gunzip::{Buffer, Gunzip};
 use crate::decode::interest::Interest;
 use crate::decode::scan::{Found, List, Selected, Stop, scan};
 use crate::kms::call::Call;
+use crate::kms::configuration;
 use crate::kms::key_reference::{KeyReference, Naming};
+use crate::kms::operations::OperationClass;
 use crate::model::event::Event;
 use crate::model::finding::Finding;
 use crate::model::object::{ObjectRef, ObjectStatus};
@@ -34,6 +36,7 @@ pub(super) struct Analysis<'a> {
     source: String,
     findings: FxHashMap<String, usize>,
     facts: key_changes::Facts,
+    configurations: configurations::Configurations,
     usage: usage::Counter,
 }
 
@@ -47,6 +50,7 @@ impl<'a> Analysis<'a> {
             drawn: Yield::without_records(object.clone(), ObjectStatus::Done, String::new()),
             findings: FxHashMap::default(),
             facts: key_changes::Facts::default(),
+            configurations: configurations::Configurations::default(),
             usage: usage::Counter::default(),
         }
     }
@@ -177,20 +181,28 @@ impl<'a> Analysis<'a> {
                 let call = Call::of_kms(event);
                 let findings = findings(rules, &call, &self.plan.settings, &self.source);
                 self.analysed(&call, findings, pattern);
+                if call.class == OperationClass::Unknown {
+                    *self.drawn.unknown_operations.entry(event.name.to_owned()).or_default() += 1;
+                }
                 self.drawn.key_changes.extend(key_changes::of(&call, &self.source));
                 self.facts.learn(&call, &self.source);
             }
             return;
         }
-        let naming = if rules.is_empty() { Naming::Arns } else { Naming::ArnsAndAliases };
-        let keys = KeyReference::of_service(event, naming);
+        let configured = configuration::read(event);
+        let looked_at = !rules.is_empty() || configuration::looks_at(event);
+        let naming = if looked_at { Naming::ArnsAndAliases } else { Naming::Arns };
+        let keys = KeyReference::of_service(event, naming)
+            .or_else(|| KeyReference::of_configured(event, &configured));
         let names_a_key = keys.is_some();
         let call = Call::of_service(event, keys.unwrap_or(KeyReference::nothing()));
         let findings = findings(rules, &call, &self.plan.settings, &self.source);
-        if !names_a_key && findings.is_empty() {
+        if !names_a_key && findings.is_empty() && configured.is_empty() {
             self.drawn.records.not_relevant += 1;
         } else if self.is_new(event) {
             self.analysed(&call, findings, pattern);
+            self.configurations.note(&call, &configured, &self.source);
+            self.facts.learn_configured(&call, &configured, &self.source);
         }
     }
 
@@ -255,6 +267,7 @@ impl<'a> Analysis<'a> {
     fn finish(mut self) -> Yield {
         self.drawn.usage = self.usage.counts;
         self.drawn.key_changes.extend(self.facts.into_rows());
+        self.drawn.configurations = self.configurations.into_rows().collect();
         let records = &self.drawn.records;
         if records.other_kind > 0 && records.other_kind == records.total() {
             self.drawn.status = ObjectStatus::Skipped;

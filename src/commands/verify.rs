@@ -15,6 +15,7 @@ use crate::lake::ledger;
 use crate::lake::read;
 use crate::lake::schema::Table;
 use crate::lake::storage::Storage;
+use crate::lake::tables::configurations::Configurations;
 use crate::lake::tables::findings::Findings;
 use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
@@ -73,6 +74,7 @@ fn check_files(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) 
     there.extend(rows_of::<Findings>(lake, &committed, found)?);
     there.extend(rows_of::<Usage>(lake, &committed, found)?);
     there.extend(rows_of::<KeyChanges>(lake, &committed, found)?);
+    there.extend(rows_of::<Configurations>(lake, &committed, found)?);
     there.extend(rows_of::<Objects>(lake, &committed, found)?);
     there.extend(rows_of::<Rejects>(lake, &committed, found)?);
     there.extend(rows_of::<Keys>(lake, &committed, found)?);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::configuration::Configured;
 use super::failure::arn_in_message;
 use crate::model::arn::{Arn, is_alias_name, is_aws_managed_alias, is_key_arn, is_key_id, owner_account};
 use crate::model::event::Event;
@@ -105,10 +106,28 @@ impl<'a> KeyReference<'a> {
                 }
             });
         }
-        found.map(|reference| match reference.arn {
+        // Of a call that failed, the message may be the only trace.
+        let mentioned = || event.error_message.and_then(arn_in_message).filter(|arn| is_key_arn(arn));
+        found.or_else(|| mentioned().map(Self::mentioned)).map(|reference| match reference.arn {
             None => Self { evidence: KeyEvidence::Alias, ..reference },
             Some(_) => reference,
         })
+    }
+
+    /// The key of a record that names none by ARN or alias: by its bare id, or the service's default.
+    #[must_use]
+    pub fn of_configured(event: &Event<'a>, configured: &[Configured]) -> Option<Self> {
+        let id = configured.iter().filter_map(|c| c.key.as_deref()).find(|key| is_key_id(key));
+        if let Some(id) = id {
+            let arn = Some(Cow::Owned(build(event, event.account, id)));
+            return Some(Self { arn, evidence: KeyEvidence::Constructed, ..Self::nothing() });
+        }
+        let alias = configured.iter().find_map(Configured::default_taken)?;
+        Some(Self { alias: Some(alias), named: Some(alias), evidence: KeyEvidence::Default, ..Self::nothing() })
+    }
+
+    fn mentioned(arn: &'a str) -> Self {
+        Self { arn: Some(Cow::Borrowed(arn)), evidence: KeyEvidence::ErrorMessage, ..Self::nothing() }
     }
 
     /// A record that names no key.
@@ -175,7 +194,7 @@ fn destination<'a>(event: &Event<'a>, keys: [Option<&'a str>; 2]) -> Option<&'a 
 }
 
 /// A bare id means the caller's account and the Region of the call.
-fn build(event: &Event<'_>, account: &str, id: &str) -> String {
+pub(super) fn build(event: &Event<'_>, account: &str, id: &str) -> String {
     format!("arn:{}:kms:{}:{account}:key/{id}", partition(event.region), event.region)
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{Entry, FileEntry, Kind, ObjectEntry};
 use super::schema::{Table, path};
+use super::tables::configurations::Configurations;
 use super::tables::findings::Findings;
 use super::tables::key_changes::KeyChanges;
 use super::tables::objects::Objects;
@@ -81,6 +82,13 @@ impl Lake {
         let mut changes: Vec<_> = batch.iter().flat_map(|drawn| &drawn.key_changes).collect();
         changes.sort_unstable_by_key(|c| (&c.key_arn, c.event_time, &c.event_id, &c.alias, &c.source_object));
         files.extend(self.stage_by_day::<KeyChanges>(&name, changes, |change| Some(change.event_time.day()))?);
+
+        let mut configurations: Vec<_> = batch.iter().flat_map(|drawn| &drawn.configurations).collect();
+        configurations.sort_unstable_by_key(|c| {
+            let place = (&c.account_id, &c.service_rule, &c.resource, c.first);
+            (place, &c.event_id, &c.choice, &c.key_ref, &c.source_object)
+        });
+        files.extend(self.stage_by_day::<Configurations>(&name, configurations, |c| Some(c.first.day()))?);
 
         let day_of = |drawn: &Yield| drawn.object.name.date.map(crate::model::time::Seconds::day);
         let objects: Vec<_> = batch.iter().collect();

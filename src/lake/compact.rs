@@ -10,6 +10,7 @@ use super::entry::{Entry, FileEntry, Kind};
 use super::recover::{folder_of, settle};
 use super::schema::Table;
 use super::storage::Lock;
+use super::tables::configurations::Configurations;
 use super::tables::findings::Findings;
 use super::tables::key_changes::KeyChanges;
 use super::tables::objects::Objects;
@@ -106,6 +107,7 @@ impl Lake {
         self.compact_table::<Usage>(settings, go_on, done)?;
         self.compact_table::<Findings>(settings, go_on, done)?;
         self.compact_table::<KeyChanges>(settings, go_on, done)?;
+        self.compact_table::<Configurations>(settings, go_on, done)?;
         self.compact_table::<Objects>(settings, go_on, done)?;
         self.compact_table::<Rejects>(settings, go_on, done)?;
         if go_on() { self.compact_identities(settings, done) } else { Ok(()) }

@@ -1,6 +1,7 @@
 //! Plain data that every stage shares: one noun a file, no I/O, no policy.
 
 pub mod arn;
+pub mod configuration;
 pub mod escape;
 pub mod event;
 pub mod finding;

@@ -22,13 +22,15 @@ pub enum KeyEvidence {
     ErrorMessage,
     /// Only an alias is known.
     Alias,
+    /// No key was named, so that the service takes its default key.
+    Default,
     /// The record names no key.
     None,
 }
 
 impl KeyEvidence {
     /// All words, in order.
-    pub const WORDS: [&'static str; 8] = [
+    pub const WORDS: [&'static str; 9] = [
         Self::Resource.as_str(),
         Self::Response.as_str(),
         Self::Request.as_str(),
@@ -36,6 +38,7 @@ impl KeyEvidence {
         Self::ServiceEvent.as_str(),
         Self::ErrorMessage.as_str(),
         Self::Alias.as_str(),
+        Self::Default.as_str(),
         Self::None.as_str(),
     ];
 
@@ -50,6 +53,7 @@ impl KeyEvidence {
             Self::ServiceEvent => "service_event",
             Self::ErrorMessage => "error_message",
             Self::Alias => "alias",
+            Self::Default => "default",
             Self::None => "none",
         }
     }

@@ -1,5 +1,8 @@
 //! Everything drawn from one object: all of it is committed, or nothing.
 
+use std::collections::BTreeMap;
+
+use super::configuration::Configuration;
 use super::finding::Finding;
 use super::key_change::KeyChange;
 use super::object::{ObjectRef, ObjectStatus, RecordCounts};
@@ -24,6 +27,10 @@ pub struct Yield {
     pub usage: UsageCounts,
     /// Acts on keys, and facts learned.
     pub key_changes: Vec<KeyChange>,
+    /// What services were told of encryption.
+    pub configurations: Vec<Configuration>,
+    /// Operations of KMS that this version does not know, and how often they were called.
+    pub unknown_operations: BTreeMap<String, u64>,
     /// Records that could not be read.
     pub rejects: Vec<Reject>,
     /// Identity of every analysed record, to notice a second delivery.
@@ -43,6 +50,8 @@ impl Yield {
             findings: Vec::new(),
             usage: UsageCounts::default(),
             key_changes: Vec::new(),
+            configurations: Vec::new(),
+            unknown_operations: BTreeMap::new(),
             rejects: Vec::new(),
             seen: Vec::new(),
         }
@@ -53,7 +62,7 @@ impl Yield {
     pub fn bytes(&self) -> usize {
         let rejects: usize = self.rejects.iter().map(|r| r.raw.len() + 96).sum();
         self.usage.bytes()
-            + (self.findings.len() + self.key_changes.len()) * 1_500
+            + (self.findings.len() + self.key_changes.len() + self.configurations.len()) * 1_500
             + self.seen.len() * size_of::<SeenEvent>()
             + rejects
             + 512

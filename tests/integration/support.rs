@@ -11,6 +11,7 @@ use keytrail::lake::local::LocalFolder;
 use keytrail::lake::read;
 use keytrail::lake::schema::Table;
 use keytrail::lake::tables::findings::Findings;
+use keytrail::lake::tables::configurations::Configurations;
 use keytrail::lake::tables::key_changes::KeyChanges;
 use keytrail::lake::tables::key_use::KeyUses;
 use keytrail::lake::tables::keys::Keys;
@@ -183,6 +184,7 @@ pub fn tables(out: &Path) -> Tables {
         ("findings", rows::<Findings>(out)),
         ("usage", usage(out)),
         ("key_changes", rows::<KeyChanges>(out)),
+        ("configurations", rows::<Configurations>(out)),
         ("objects", rows::<Objects>(out)),
         ("rejects", rows::<Rejects>(out)),
         ("keys", rows::<Keys>(out)),

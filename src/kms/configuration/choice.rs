@@ -86,6 +86,12 @@ impl Choice {
         Self::ALL.into_iter().find(|choice| choice.as_str() == word)
     }
 
+    /// Whether the key was named by an alias.
+    #[must_use]
+    pub const fn is_alias(self) -> bool {
+        matches!(self, Self::NamedDefault | Self::NamedAlias)
+    }
+
     /// What a text that stands for a key, and is not empty, says by itself.
     pub(super) fn of_key(text: &str) -> Self {
         const OWNED: [&str; 2] = ["AWS_OWNED_KMS_KEY", "AWS_OWNED_CMK"];

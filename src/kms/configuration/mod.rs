@@ -20,6 +20,8 @@ use binding::Bindings;
 use choice::Absent;
 use path::Path;
 
+use super::key_reference::build;
+use crate::model::arn::{is_key_arn, is_key_id};
 use crate::model::event::Event;
 
 /// What one row of the table reads in a record: one key, or one place that lacks one.
@@ -33,8 +35,19 @@ pub struct Configured {
     pub key: Option<String>,
     /// Whether the response names the key: the service took it, the caller named none.
     pub from_response: bool,
+    /// What it means here that the caller named no key, where that means anything: what stood behind a
+    /// key that only the response names.
+    pub absent: Option<Choice>,
+    /// The key that the response names, if the request named one too: by an alias, say.
+    pub answered: Option<String>,
     /// The resource, as the record names it.
     pub resource: Option<String>,
+}
+
+/// Whether some row looks at such an event.
+#[must_use]
+pub fn looks_at(event: &Event<'_>) -> bool {
+    !table::of(event).is_empty()
 }
 
 /// What an event says of keys, by every row that looks at it. A failed call configured nothing.
@@ -57,7 +70,14 @@ fn read_row(row: &'static Row, absent: Absent, event: &Event<'_>) -> Vec<Configu
     };
     if !read.is_empty() {
         let resource = first_text(&row.resource_paths, event);
-        read.iter_mut().for_each(|configured| configured.resource.clone_from(&resource));
+        let answer = first_text(&row.response_key_paths, event);
+        for configured in &mut read {
+            configured.resource.clone_from(&resource);
+            configured.absent = absent.choice();
+            if !configured.from_response {
+                configured.answered.clone_from(&answer);
+            }
+        }
     }
     read
 }
@@ -110,6 +130,30 @@ fn first_text(paths: &[Path], event: &Event<'_>) -> Option<String> {
 impl Configured {
     /// A choice without a key.
     const fn new(row: &'static Row, choice: Choice) -> Self {
-        Self { row, choice, key: None, from_response: false, resource: None }
+        Self { row, choice, key: None, from_response: false, absent: None, answered: None, resource: None }
+    }
+
+    /// What the caller chose: where only the response names a key, what naming none means.
+    #[must_use]
+    pub fn chosen(&self) -> Choice {
+        self.absent.filter(|_| self.from_response).unwrap_or(self.choice)
+    }
+
+    /// The alias of the default key that the service takes, as far as the record tells.
+    #[must_use]
+    pub fn default_taken(&self) -> Option<&'static str> {
+        let taken = matches!(self.chosen(), Choice::Implicit | Choice::AccountDefault | Choice::Reset);
+        self.row.alias.as_deref().filter(|_| taken)
+    }
+
+    /// The ARN of the key, if the record names it by that or by its id.
+    #[must_use]
+    pub fn key_arn(&self, event: &Event<'_>) -> Option<String> {
+        let named = [self.key.as_deref(), self.answered.as_deref()];
+        named.into_iter().flatten().find_map(|key| match key {
+            arn if is_key_arn(arn) => Some(arn.to_owned()),
+            id if is_key_id(id) => Some(build(event, event.account, id)),
+            _ => None,
+        })
     }
 }

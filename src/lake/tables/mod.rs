@@ -1,5 +1,6 @@
 //! The tables, one file each, and all of them for the documentation.
 
+pub mod configurations;
 pub mod findings;
 pub mod key_changes;
 pub mod key_use;
@@ -12,11 +13,12 @@ use super::schema::{Description, describe};
 
 /// All tables, in the order of the documentation.
 #[must_use]
-pub fn all() -> [Description; 7] {
+pub fn all() -> [Description; 8] {
     [
         describe::<findings::Findings>(),
         describe::<usage::Usage>(),
         describe::<key_changes::KeyChanges>(),
+        describe::<configurations::Configurations>(),
         describe::<keys::Keys>(),
         describe::<key_use::KeyUses>(),
         describe::<objects::Objects>(),

@@ -40,8 +40,8 @@ impl Table for Usage {
         region: Text = u.text(|k| k.region), "awsRegion.";
         key_arn: Text = u.text(|k| k.key_arn), "ARN of the key; null where the record does not tell.";
         key_account_id: Text = owner_account(u.text(|k| k.key_arn)).unwrap_or_default(), "Account that owns the key, from its ARN.";
-        key_ref: Text = u.text(|k| k.key_ref), "What the request named: alias, id or ARN.";
-        key_evidence: Text = u.counted.key.key_evidence.as_str(), "Where key_arn was learned from: resource, response, request, constructed (from a bare id), service_event, error_message; alias or none if there is no key_arn.";
+        key_ref: Text = u.text(|k| k.key_ref), "What the request named: alias, id or ARN; the default key's alias where it named none.";
+        key_evidence: Text = u.counted.key.key_evidence.as_str(), "Where key_arn was learned from: resource, response, request, constructed (from a bare id), service_event, error_message; alias, default (none was named, so the service takes its default key) or none if there is no key_arn.";
         destination_key_arn: Text = u.text(|k| k.destination_key_arn), "ARN of the destination key, for ReEncrypt.";
         principal_arn: Text = u.text(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
         principal_type: Text = u.text(|k| k.principal_type), "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
