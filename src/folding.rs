@@ -3,25 +3,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fold::Fold;
+use crate::fold::{Fold, Snapshots};
 use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
-use crate::lake::rows::{KeyChangeColumns, UsageColumns};
+use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
+use crate::lake::tables::configurations::Configurations;
 use crate::lake::tables::findings::Findings;
 use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
 use crate::lake::tables::keys::Keys;
 use crate::lake::tables::usage::Usage;
 use crate::lake::{FOLD_FILE, FoldFiles, Lake, LakeError, parquet};
+use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Finding;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
-use crate::rules::{self, Check, Day, Rule, Watch, settings::Settings};
+use crate::rules::{self, Check, Day, Rule, Watch, posture::Posture, settings::Settings};
 
 /// What a fold came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -57,7 +59,8 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     learn_aliases(storage, changes.values().flatten(), &mut fold)?;
     let mut files = Vec::new();
     let mut folded = Folded::default();
-    let dates: BTreeSet<&String> = usage.keys().chain(changes.keys()).collect();
+    let configurations = read::committed_files::<Configurations>(lake.ledger());
+    let dates: BTreeSet<&String> = usage.keys().chain(changes.keys()).chain(configurations.keys()).collect();
     let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
@@ -67,6 +70,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
             rules.iter_mut().for_each(|(_, watch)| watch.see_change(&change, &so_far));
             fold.change(&change);
         })?;
+        configured(storage, configurations.get(date), |row| fold.configuration(row))?;
         for file in usage.get(date).into_iter().flatten() {
             read::each_batch::<Usage>(storage, file, Columns::All, |batch| {
                 fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
@@ -79,6 +83,11 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
             findings.entry(finding.event_time.day()).or_default().push(finding);
         }
     }
+    let Snapshots { keys, uses, resources, history } = fold.finish();
+    let posture = Posture { keys: &keys, resources: &resources, history: &history, settings };
+    for finding in judged_posture(&posture) {
+        findings.entry(finding.event_time.day()).or_default().push(finding);
+    }
     for (day, mut of_day) in findings {
         of_day.iter().for_each(|finding| folded.findings[finding.severity as usize] += 1);
         of_day.sort_unstable_by(|a, b| {
@@ -87,8 +96,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         let rows: Vec<_> = of_day.iter().collect();
         files.push(file::<Findings>(Some(day), FOLD_FILE, &rows)?);
     }
-    folded.own_accounts = fold.history().own.iter().cloned().collect();
-    let (keys, uses) = fold.finish();
+    folded.own_accounts = history.own.iter().cloned().collect();
     (folded.keys, folded.key_uses) = (keys.len(), uses.len());
     files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
     let mut key_use = parquet::File::<KeyUses>::create()?;
@@ -168,6 +176,34 @@ fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> Vec<Fin
         .into_iter()
         .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
         .collect()
+}
+
+fn judged_posture(posture: &Posture<'_>) -> Vec<Finding> {
+    let drafts = rules::all().filter_map(|rule| match &rule.check {
+        Check::Posture(judge) => Some((rule, judge(posture))),
+        Check::Event { .. } | Check::Usage(_) => None,
+    });
+    drafts
+        .flat_map(|(rule, drafts)| drafts.into_iter().filter_map(|draft| draft.finish(rule, posture.settings, "")))
+        .collect()
+}
+
+/// Shows what services were told of encryption on a date, in order of time.
+fn configured(
+    storage: &dyn Storage,
+    files: Option<&Vec<FileEntry>>,
+    mut show: impl FnMut(&ConfigurationRow<'_>),
+) -> Result<(), LakeError> {
+    let mut read = Vec::new();
+    for file in files.into_iter().flatten() {
+        read.push(read::committed_rows::<Configurations>(storage, file, Columns::All)?);
+    }
+    let columns =
+        read.iter().flat_map(read::Rows::batches).map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
+    let mut rows: Vec<_> = columns.iter().flat_map(ConfigurationColumns::rows).collect();
+    rows.sort_by_key(|row| (row.first, row.event_id, row.service_rule, row.choice, row.key_ref));
+    rows.iter().for_each(|row| show(row));
+    Ok(())
 }
 
 /// Shows a date's key changes in order of time.

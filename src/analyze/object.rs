@@ -192,8 +192,7 @@ impl<'a> Analysis<'a> {
         let configured = configuration::read(event);
         let looked_at = !rules.is_empty() || configuration::looks_at(event);
         let naming = if looked_at { Naming::ArnsAndAliases } else { Naming::Arns };
-        let keys = KeyReference::of_service(event, naming)
-            .or_else(|| KeyReference::of_configured(event, &configured));
+        let keys = KeyReference::of_service(event, naming).or_else(|| KeyReference::of_configured(event, &configured));
         let names_a_key = keys.is_some();
         let call = Call::of_service(event, keys.unwrap_or(KeyReference::nothing()));
         let findings = findings(rules, &call, &self.plan.settings, &self.source);

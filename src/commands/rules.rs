@@ -64,6 +64,7 @@ fn as_json(rule: &Rule) -> Value {
     let looks_at = match &rule.check {
         Check::Event { .. } => "event",
         Check::Usage(_) => "usage",
+        Check::Posture(_) => "posture",
     };
     json!({
         "id": rule.id,

@@ -2,6 +2,7 @@
 //! shown to it day by day, snapshots come out; what it reads and writes with is others' concern.
 
 mod aliases;
+mod configurations;
 mod key_state;
 mod manager;
 mod uses;
@@ -9,13 +10,16 @@ mod uses;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::places::Places;
+use crate::model::resources::Resources;
 use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
+use self::configurations::Configurations;
 use self::key_state::KeyState;
 pub use self::uses::{SortedUses, Uses};
 
@@ -27,6 +31,20 @@ pub struct Fold {
     keys: Vec<KeyState>,
     by_arn: HashMap<String, usize, FxBuildHasher>,
     uses: Uses,
+    configurations: Configurations,
+}
+
+/// What a fold comes to.
+#[derive(Debug)]
+pub struct Snapshots {
+    /// Keys, sorted.
+    pub keys: Vec<KeyRecord>,
+    /// Uses, sorted.
+    pub uses: SortedUses,
+    /// Resources.
+    pub resources: Resources,
+    /// What the rules may ask.
+    pub history: History,
 }
 
 impl Fold {
@@ -65,6 +83,11 @@ impl Fold {
         }
     }
 
+    /// Takes what a service was told of the encryption of a resource; of a day in order of time.
+    pub fn configuration(&mut self, row: &ConfigurationRow<'_>) {
+        self.configurations.note(row);
+    }
+
     /// Takes rows of a day's usage that lie in memory together, in any order, and shows each to `see`.
     pub fn usage<'b>(
         &mut self,
@@ -100,8 +123,8 @@ impl Fold {
 
     /// The snapshots, sorted.
     #[must_use]
-    pub fn finish(self) -> (Vec<KeyRecord>, SortedUses) {
-        let Self { aliases, keys, by_arn, uses, .. } = self;
+    pub fn finish(self) -> Snapshots {
+        let Self { history, aliases, keys, by_arn, uses, configurations } = self;
         let mut names = aliases.by_key();
         let mut arns: Vec<_> = by_arn.into_iter().collect();
         arns.sort_unstable_by_key(|(_, place)| *place);
@@ -114,7 +137,7 @@ impl Fold {
             })
             .collect();
         records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
-        (records, uses.sorted())
+        Snapshots { keys: records, uses: uses.sorted(), resources: configurations.resources, history }
     }
 
     /// Where the key stands; it is new if it was never heard of.

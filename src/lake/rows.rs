@@ -6,6 +6,7 @@ use arrow_array::{Array, BooleanArray, Int64Array};
 
 use super::LakeError;
 use super::read::{Batch, Text, Times};
+use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Outcome;
 use crate::model::key_change::KeyChange;
 use crate::model::time::Seconds;
@@ -97,6 +98,93 @@ impl<'b> UsageColumns<'b> {
             requests: self.requests.value(row),
             first: self.first_event_time.at(row).unwrap_or_default(),
             last: self.last_event_time.at(row).unwrap_or_default(),
+        }
+    }
+}
+
+/// The columns of `configurations` in one batch.
+pub struct ConfigurationColumns<'b> {
+    len: usize,
+    service_rule: Text<'b>,
+    service: Text<'b>,
+    event_source: Text<'b>,
+    event_name: Text<'b>,
+    account_id: Text<'b>,
+    region: Text<'b>,
+    resource: Text<'b>,
+    choice: Text<'b>,
+    key_ref: Text<'b>,
+    key_arn: Text<'b>,
+    by_service: &'b BooleanArray,
+    default_alias: Text<'b>,
+    principal_arn: Text<'b>,
+    principal_type: Text<'b>,
+    session_name: Text<'b>,
+    via_service: Text<'b>,
+    requests: &'b Int64Array,
+    first_event_time: Times<'b>,
+    last_event_time: Times<'b>,
+    event_id: Text<'b>,
+}
+
+impl<'b> ConfigurationColumns<'b> {
+    /// Finds the columns.
+    ///
+    /// # Errors
+    /// If one is missing.
+    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
+        Ok(Self {
+            len: batch.len(),
+            service_rule: batch.text("service_rule")?,
+            service: batch.text("service")?,
+            event_source: batch.text("event_source")?,
+            event_name: batch.text("event_name")?,
+            account_id: batch.text("account_id")?,
+            region: batch.text("region")?,
+            resource: batch.text("resource")?,
+            choice: batch.text("choice")?,
+            key_ref: batch.text("key_ref")?,
+            key_arn: batch.text("key_arn")?,
+            by_service: batch.booleans("by_service")?,
+            default_alias: batch.text("default_alias")?,
+            principal_arn: batch.text("principal_arn")?,
+            principal_type: batch.text("principal_type")?,
+            session_name: batch.text("session_name")?,
+            via_service: batch.text("via_service")?,
+            requests: batch.integers("requests")?,
+            first_event_time: batch.times("first_event_time")?,
+            last_event_time: batch.times("last_event_time")?,
+            event_id: batch.text("event_id")?,
+        })
+    }
+
+    /// The rows, one by one.
+    pub fn rows(&self) -> impl Iterator<Item = ConfigurationRow<'b>> {
+        (0..self.len).map(|row| self.row(row))
+    }
+
+    fn row(&self, row: usize) -> ConfigurationRow<'b> {
+        ConfigurationRow {
+            service_rule: self.service_rule.at(row),
+            service: self.service.at(row),
+            event_source: self.event_source.at(row),
+            event_name: self.event_name.at(row),
+            account_id: self.account_id.at(row),
+            region: self.region.at(row),
+            resource: self.resource.at(row),
+            choice: self.choice.at(row),
+            key_ref: self.key_ref.at(row),
+            key_arn: self.key_arn.at(row),
+            by_service: self.by_service.is_valid(row) && self.by_service.value(row),
+            default_alias: self.default_alias.at(row),
+            principal_arn: self.principal_arn.at(row),
+            principal_type: self.principal_type.at(row),
+            session_name: self.session_name.at(row),
+            via_service: self.via_service.at(row),
+            requests: self.requests.value(row),
+            first: self.first_event_time.at(row).unwrap_or_default(),
+            last: self.last_event_time.at(row).unwrap_or_default(),
+            event_id: self.event_id.at(row),
         }
     }
 }

@@ -48,3 +48,48 @@ pub struct Configuration {
     /// Object that the records were read from.
     pub source_object: String,
 }
+
+/// A committed row of `configurations`, borrowed from the batch it was read in, or from where it is held.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigurationRow<'a> {
+    /// Row of the table of services.
+    pub service_rule: &'a str,
+    /// The service, for people.
+    pub service: &'a str,
+    /// `eventSource`.
+    pub event_source: &'a str,
+    /// `eventName`.
+    pub event_name: &'a str,
+    /// `recipientAccountId`.
+    pub account_id: &'a str,
+    /// `awsRegion`.
+    pub region: &'a str,
+    /// The resource as the record names it.
+    pub resource: &'a str,
+    /// Word of `kms::configuration::Choice`.
+    pub choice: &'a str,
+    /// The key as the record names it; of EBS's default, as the account had it.
+    pub key_ref: &'a str,
+    /// ARN of the key.
+    pub key_arn: &'a str,
+    /// Whether only the response names the key.
+    pub by_service: bool,
+    /// Alias of the service's default key.
+    pub default_alias: &'a str,
+    /// Principal (role, not session).
+    pub principal_arn: &'a str,
+    /// Kind of principal.
+    pub principal_type: &'a str,
+    /// Role session name of the earliest act.
+    pub session_name: &'a str,
+    /// Service that made the call for the principal.
+    pub via_service: &'a str,
+    /// Acts.
+    pub requests: i64,
+    /// The earliest.
+    pub first: Seconds,
+    /// The latest.
+    pub last: Seconds,
+    /// `eventID` of the earliest.
+    pub event_id: &'a str,
+}

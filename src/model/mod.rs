@@ -13,6 +13,7 @@ pub mod key_record;
 pub mod object;
 pub mod percent;
 pub mod places;
+pub mod resources;
 pub mod severity;
 pub mod strings;
 pub mod time;

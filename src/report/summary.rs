@@ -67,6 +67,13 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         size(summary.json_bytes)
     )?;
     writeln!(out, "took      {seconds:.1} s{}", rate(summary.json_bytes, seconds))?;
+    if !summary.unknown_operations.is_empty() {
+        writeln!(
+            out,
+            "NOTE      operations of KMS that this version does not know, counted in the table usage as class unknown: {}",
+            unknown(summary)
+        )?;
+    }
     if r.malformed > 0 {
         writeln!(out, "WARNING   {} could not be read; they are in the table rejects", counted(r.malformed, "record"))?;
     }
@@ -81,6 +88,17 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         writeln!(out, "FAILED    and {} more; all are in the table objects", grouped(unnamed))?;
     }
     Ok(())
+}
+
+/// Operations that are named in text; JSON has all.
+const NAMED: usize = 10;
+
+fn unknown(summary: &Summary) -> String {
+    let operations = &summary.unknown_operations;
+    let named = operations.iter().take(NAMED).map(|(name, count)| format!("{} ({})", terminal(name), grouped(*count)));
+    let more = operations.len().saturating_sub(NAMED);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    named.chain(more).collect::<Vec<_>>().join(", ")
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "shown only")]

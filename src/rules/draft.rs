@@ -7,6 +7,7 @@ use super::{Rule, phrase};
 use crate::kms::call::Call;
 use crate::kms::context_pattern;
 use crate::kms::mfa::Mfa;
+use crate::model::configuration::ConfigurationRow;
 use crate::model::event::Event;
 use crate::model::finding::{Finding, Outcome, Subject};
 use crate::model::key_change::KeyChange;
@@ -77,6 +78,33 @@ impl Draft {
                 ..Subject::default()
             },
             span: (change.event_time, change.event_time, 1),
+        }
+    }
+
+    /// A verdict on what a service was told of the encryption of a resource.
+    #[must_use]
+    pub fn on_configuration(row: &ConfigurationRow<'_>, severity: Severity, message: String) -> Self {
+        Self {
+            severity,
+            outcome: Outcome::Success,
+            message,
+            evidence: Map::new(),
+            about: row.event_id.to_owned(),
+            subject: Subject {
+                event_id: row.event_id.to_owned(),
+                event_source: row.event_source.to_owned(),
+                event_name: row.event_name.to_owned(),
+                account_id: row.account_id.to_owned(),
+                region: row.region.to_owned(),
+                principal_arn: row.principal_arn.to_owned(),
+                principal_type: row.principal_type.to_owned(),
+                session_name: row.session_name.to_owned(),
+                via_service: row.via_service.to_owned(),
+                key_arn: row.key_arn.to_owned(),
+                resource_arn: row.resource.to_owned(),
+                ..Subject::default()
+            },
+            span: (row.first, row.last, row.requests),
         }
     }
 

@@ -56,7 +56,7 @@ pub fn findings(rules: &[&'static Rule], call: &Call<'_>, settings: &Settings, s
 fn check(rule: &'static Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
     match &rule.check {
         Check::Event { check, .. } => check(rule, call, settings),
-        Check::Usage(_) => None,
+        Check::Usage(_) | Check::Posture(_) => None,
     }
 }
 
@@ -64,6 +64,6 @@ fn events(rule: &'static Rule) -> Vec<(&'static str, &'static str)> {
     match &rule.check {
         Check::Event { events: Events::Kms(names), .. } => names.iter().map(|name| (Event::KMS, *name)).collect(),
         Check::Event { events: Events::Table(table), .. } => table(),
-        Check::Usage(_) => Vec::new(),
+        Check::Usage(_) | Check::Posture(_) => Vec::new(),
     }
 }

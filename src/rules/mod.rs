@@ -14,6 +14,7 @@ pub mod index;
 pub mod key_policy;
 pub mod page;
 pub mod phrase;
+pub mod posture;
 pub mod settings;
 mod tally;
 
@@ -24,6 +25,7 @@ use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
 
 use self::draft::Draft;
+use self::posture::Posture;
 use self::settings::Settings;
 
 /// A rule of the catalogue.
@@ -57,6 +59,8 @@ pub enum Check {
     },
     /// At each day of committed usage: makes what watches one day.
     Usage(fn() -> Box<dyn Watch>),
+    /// At what is known when all days are folded.
+    Posture(fn(&Posture<'_>) -> Vec<Draft>),
 }
 
 /// The events of an event rule.

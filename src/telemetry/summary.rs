@@ -1,5 +1,7 @@
 //! The summary that every run ends with.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashSet;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,6 +21,9 @@ pub struct Summary {
     pub findings: Findings,
     #[serde(skip)]
     counted: FxHashSet<u64>,
+    /// Operations of KMS that this version does not know, and how often they were called. They are counted
+    /// in `usage` as class `unknown`.
+    pub unknown_operations: BTreeMap<String, u64>,
     /// Accounts that count as own, and whether the configuration or the trails say so.
     pub own_accounts: Option<OwnAccounts>,
     /// Keys known after the fold, if there was one.
@@ -118,6 +123,9 @@ impl Summary {
         self.records.add(&drawn.records);
         self.bytes_read += drawn.object.size;
         self.json_bytes += drawn.json_bytes;
+        for (operation, count) in &drawn.unknown_operations {
+            *self.unknown_operations.entry(operation.clone()).or_default() += count;
+        }
         for finding in &drawn.findings {
             if self.counted.insert(xxh3_64(finding.finding_id.as_bytes())) {
                 self.findings.add(finding.severity, 1);

@@ -8,6 +8,7 @@ mod choice;
 mod condition;
 mod kind;
 mod path;
+pub mod resource;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -39,9 +39,20 @@ pub struct Row {
     /// Whether an empty key means the service's default key, not that the key was taken off.
     #[serde(default)]
     pub(super) empty_resets: bool,
+    /// The row whose setting this one changes, if it is another's.
+    #[serde(default)]
+    setting: Option<String>,
     /// Where the resource is named.
     #[serde(default)]
     pub(super) resource_paths: Vec<Path>,
+}
+
+impl Row {
+    /// What it is that rows set: those of one setting speak of the same resources.
+    #[must_use]
+    pub fn setting(&self) -> &str {
+        self.setting.as_deref().unwrap_or(&self.id)
+    }
 }
 
 /// Rows by `eventSource`, then by `eventName`.

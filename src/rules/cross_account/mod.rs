@@ -9,6 +9,7 @@ mod cross_account_outbound;
 mod foreign_key_encryption;
 mod grant_foreign_account;
 mod reencrypt_to_foreign_key;
+mod resource_under_foreign_key;
 
 use super::{Check, Day, Rule};
 use crate::model::arn::owner_account;
@@ -71,6 +72,15 @@ pub const RULES: &[Rule] = &[
         mitre: &["T1537", "T1486"],
         page: include_str!("reencrypt_to_foreign_key.md"),
         check: Check::Usage(reencrypt_to_foreign_key::watch),
+    },
+    Rule {
+        id: "resource-under-foreign-key",
+        family: "cross-account",
+        title: "Resource encrypted under a foreign key",
+        severity: Severity::High,
+        mitre: &["T1486", "T1537"],
+        page: include_str!("resource_under_foreign_key.md"),
+        check: Check::Posture(resource_under_foreign_key::judge),
     },
 ];
 

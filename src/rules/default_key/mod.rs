@@ -1,14 +1,27 @@
 //! Use of AWS-managed default keys: in the configuration of services, and in KMS calls.
 
-mod default_key_configured;
 mod default_key_use;
+mod resources;
 
-use super::{Check, Events, Rule};
-use crate::kms::configuration;
+use super::draft::Draft;
+use super::posture::Posture;
+use super::{Check, Rule};
+use crate::kms::configuration::Kind;
 use crate::model::severity::Severity;
+
+use self::resources::Manner;
 
 /// The rules of this family, by id.
 pub const RULES: &[Rule] = &[
+    Rule {
+        id: "default-key-by-omission",
+        family: "default-key",
+        title: "Default key taken because none was named",
+        severity: Severity::Medium,
+        mitre: &[],
+        page: include_str!("default_key_by_omission.md"),
+        check: Check::Posture(by_omission),
+    },
     Rule {
         id: "default-key-configured",
         family: "default-key",
@@ -16,7 +29,16 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Medium,
         mitre: &[],
         page: include_str!("default_key_configured.md"),
-        check: Check::Event { events: Events::Table(configuration::events), check: default_key_configured::check },
+        check: Check::Posture(configured),
+    },
+    Rule {
+        id: "default-key-possible",
+        family: "default-key",
+        title: "Perhaps the default key: none was named",
+        severity: Severity::Info,
+        mitre: &[],
+        page: include_str!("default_key_possible.md"),
+        check: Check::Posture(possible),
     },
     Rule {
         id: "default-key-use",
@@ -28,3 +50,23 @@ pub const RULES: &[Rule] = &[
         check: Check::Usage(default_key_use::watch),
     },
 ];
+
+/// A service is told, by alias or by a key that is known to be AWS-managed, to use its default key
+/// (DOMAIN C.1, DK-EXPLICIT and DK-RESOLVED).
+fn configured(posture: &Posture<'_>) -> Vec<Draft> {
+    let kinds = &[Kind::DkExplicit, Kind::DkResolved];
+    resources::judge(posture, &Manner { kinds, severity: None, verb: "chose the default key" })
+}
+
+/// A service is told to encrypt, and with no key: it takes its default key (DK-IMPLICIT).
+fn by_omission(posture: &Posture<'_>) -> Vec<Draft> {
+    let kinds = &[Kind::DkImplicit];
+    resources::judge(posture, &Manner { kinds, severity: None, verb: "named no key and so took the default key" })
+}
+
+/// Without a key the service may take its default key, or another (DK-POSSIBLE).
+fn possible(posture: &Posture<'_>) -> Vec<Draft> {
+    let kinds = &[Kind::DkPossible];
+    let verb = "named no key and so may have taken the default key";
+    resources::judge(posture, &Manner { kinds, severity: Some(Severity::Info), verb })
+}

@@ -1,0 +1,176 @@
+//! What the fold remembers of resources: all that services were told of the encryption of each.
+
+use hashbrown::HashMap;
+use rustc_hash::FxBuildHasher;
+
+use super::configuration::ConfigurationRow;
+use super::strings::{Strings, Symbol};
+use super::time::Seconds;
+
+/// All resources. There may be very many: each distinct text is held once.
+#[derive(Debug, Default)]
+pub struct Resources {
+    strings: Strings,
+    by_place: HashMap<Place, Vec<Held>, FxBuildHasher>,
+}
+
+/// A resource: what is set, in which account and Region, and its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Place {
+    setting: Symbol,
+    account: Symbol,
+    region: Symbol,
+    name: Symbol,
+}
+
+/// Texts of a row, in the order of [`ConfigurationRow`]'s fields.
+const TEXTS: usize = 15;
+
+/// One choice, as often as it was made.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    texts: [Symbol; TEXTS],
+    event_id: Symbol,
+    by_service: bool,
+    requests: i64,
+    first: Seconds,
+    last: Seconds,
+}
+
+/// A resource with the choices that were made for it.
+#[derive(Debug)]
+pub struct Resource<'a> {
+    /// What is set: rows of one setting speak of the same resources.
+    pub setting: &'a str,
+    /// Account of the trail.
+    pub account_id: &'a str,
+    /// Region.
+    pub region: &'a str,
+    /// Its name, made one of all the ways in which events name it.
+    pub name: &'a str,
+    /// The choices, the one that was made last at the end.
+    pub choices: Vec<ConfigurationRow<'a>>,
+}
+
+impl Resources {
+    /// Takes what a service was told of the resource `name`. The order in which rows are shown tells
+    /// nothing.
+    pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>) {
+        let strings = &mut self.strings;
+        let mut symbol = |text: &str| strings.intern(text);
+        let place = Place {
+            setting: symbol(setting),
+            account: symbol(row.account_id),
+            region: symbol(row.region),
+            name: symbol(name),
+        };
+        let new = Held {
+            texts: texts(row).map(&mut symbol),
+            event_id: symbol(row.event_id),
+            by_service: row.by_service,
+            requests: row.requests,
+            first: row.first,
+            last: row.last,
+        };
+        let held = self.by_place.entry(place).or_default();
+        match held.iter_mut().find(|known| known.is_like(&new)) {
+            None => held.push(new),
+            Some(known) => {
+                let (requests, last) = (known.requests + new.requests, known.last.max(new.last));
+                let earliest = |held: &Held| (held.first, strings.get(held.event_id).to_owned());
+                if earliest(&new) < earliest(known) {
+                    *known = new;
+                }
+                (known.requests, known.last) = (requests, last);
+            }
+        }
+    }
+
+    /// All resources, in order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = Resource<'_>> {
+        let text = |symbol: Symbol| self.strings.get(symbol);
+        let mut places: Vec<&Place> = self.by_place.keys().collect();
+        places.sort_unstable_by_key(|p| (text(p.account), text(p.region), text(p.setting), text(p.name)));
+        places.into_iter().map(move |place| {
+            let mut choices: Vec<_> = self.by_place[place].iter().map(|held| self.row(held)).collect();
+            choices.sort_unstable_by_key(|row| (row.last, row.first, row.event_id, row.service_rule, row.choice));
+            Resource {
+                setting: text(place.setting),
+                account_id: text(place.account),
+                region: text(place.region),
+                name: text(place.name),
+                choices,
+            }
+        })
+    }
+
+    fn row(&self, held: &Held) -> ConfigurationRow<'_> {
+        let [
+            service_rule,
+            service,
+            event_source,
+            event_name,
+            account_id,
+            region,
+            resource,
+            choice,
+            key_ref,
+            key_arn,
+            default_alias,
+            principal_arn,
+            principal_type,
+            session_name,
+            via_service,
+        ] = held.texts.map(|symbol| self.strings.get(symbol));
+        ConfigurationRow {
+            service_rule,
+            service,
+            event_source,
+            event_name,
+            account_id,
+            region,
+            resource,
+            choice,
+            key_ref,
+            key_arn,
+            by_service: held.by_service,
+            default_alias,
+            principal_arn,
+            principal_type,
+            session_name,
+            via_service,
+            requests: held.requests,
+            first: held.first,
+            last: held.last,
+            event_id: self.strings.get(held.event_id),
+        }
+    }
+}
+
+fn texts<'a>(row: &ConfigurationRow<'a>) -> [&'a str; TEXTS] {
+    [
+        row.service_rule,
+        row.service,
+        row.event_source,
+        row.event_name,
+        row.account_id,
+        row.region,
+        row.resource,
+        row.choice,
+        row.key_ref,
+        row.key_arn,
+        row.default_alias,
+        row.principal_arn,
+        row.principal_type,
+        row.session_name,
+        row.via_service,
+    ]
+}
+
+impl Held {
+    /// Whether both are the same choice, whoever made it: row, choice, key as named, ARN of the key.
+    fn is_like(&self, other: &Self) -> bool {
+        let choice = |held: &Self| [held.texts[0], held.texts[7], held.texts[8], held.texts[9]];
+        choice(self) == choice(other) && self.by_service == other.by_service
+    }
+}
