@@ -16,4 +16,5 @@ pub mod strings;
 pub mod time;
 pub mod usage;
 pub mod usage_row;
+pub mod web_form;
 pub mod r#yield;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::model::arn::is_account_id;
+use crate::model::web_form::form_decoded;
 
 /// SNS notifications that may be wrapped in each other: one is usual, a topic behind a topic has two.
 const MOST_WRAPPERS: usize = 3;
@@ -372,36 +373,9 @@ fn certainly_no_log(key: &str) -> Option<PassedOver> {
     parts.windows(2).find_map(kind)
 }
 
-/// Undoes the encoding of a web form: `+` is a space, `%2B` a plus. A percent sign that encodes
-/// nothing stands for itself.
-fn form_decoded(key: &str) -> Option<String> {
-    let bytes = key.as_bytes();
-    let (mut decoded, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while let Some(&byte) = bytes.get(at) {
-        let encoded = if byte == b'%' { bytes.get(at + 1..at + 3).and_then(hex_byte) } else { None };
-        decoded.push(encoded.unwrap_or(if byte == b'+' { b' ' } else { byte }));
-        at += if encoded.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(decoded).ok()
-}
-
-fn hex_byte(digits: &[u8]) -> Option<u8> {
-    let value = |digit: &u8| char::from(*digit).to_digit(16);
-    let [high, low] = digits else { return None };
-    u8::try_from(value(high)? * 16 + value(low)?).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_decoded_as_a_form() {
-        assert_eq!(form_decoded("a+b%2Bc%2fd").as_deref(), Some("a b+c/d"));
-        assert_eq!(form_decoded("%C3%A9%").as_deref(), Some("é%"));
-        assert_eq!(form_decoded("100%zz%2").as_deref(), Some("100%zz%2"));
-        assert_eq!(form_decoded("%ff"), None);
-    }
 
     #[test]
     fn only_the_grammar_makes_certain() {
