@@ -9,6 +9,7 @@ pub mod cross_account;
 pub mod default_key;
 pub mod draft;
 pub mod encryption_context;
+pub mod encryption_weakened;
 mod groups;
 pub mod index;
 pub mod page;
@@ -88,8 +89,13 @@ pub struct Day<'a> {
 }
 
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 4] =
-    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES];
+pub const FAMILIES: [&[Rule]; 5] = [
+    critical_action::RULES,
+    cross_account::RULES,
+    default_key::RULES,
+    encryption_context::RULES,
+    encryption_weakened::RULES,
+];
 
 /// All rules, family by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
