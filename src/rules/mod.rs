@@ -8,6 +8,7 @@ pub mod critical_action;
 pub mod cross_account;
 pub mod default_key;
 pub mod draft;
+pub mod enclave;
 pub mod encryption_context;
 pub mod encryption_weakened;
 mod groups;
@@ -89,10 +90,11 @@ pub struct Day<'a> {
 }
 
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 5] = [
+pub const FAMILIES: [&[Rule]; 6] = [
     critical_action::RULES,
     cross_account::RULES,
     default_key::RULES,
+    enclave::RULES,
     encryption_context::RULES,
     encryption_weakened::RULES,
 ];
