@@ -8,7 +8,9 @@ pub mod critical_action;
 pub mod cross_account;
 pub mod default_key;
 pub mod draft;
+pub mod enclave;
 pub mod encryption_context;
+pub mod encryption_weakened;
 mod groups;
 pub mod index;
 pub mod key_policy;
@@ -112,8 +114,15 @@ impl Day<'_> {
 }
 
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 5] =
-    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES, key_policy::RULES];
+pub const FAMILIES: [&[Rule]; 7] = [
+    critical_action::RULES,
+    cross_account::RULES,
+    default_key::RULES,
+    enclave::RULES,
+    encryption_context::RULES,
+    encryption_weakened::RULES,
+    key_policy::RULES,
+];
 
 /// All rules, family by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
