@@ -1,7 +1,8 @@
 //! Calls become requests of usage rows.
 
+use crate::kms::attestation::Attestation;
 use crate::kms::call::Call;
-use crate::kms::{context_pattern, enclave};
+use crate::kms::context_pattern;
 use crate::model::strings::Symbol;
 use crate::model::usage::{UsageCounts, UsageKey};
 
@@ -18,6 +19,7 @@ impl Counter {
     pub(super) fn count(&mut self, call: &Call<'_>, pattern: &mut String) {
         let event = call.event;
         context_pattern::write(call.contexts.main(), pattern);
+        let image = Attestation::of(event).and_then(|enclave| enclave.image());
         let (strings, last) = (&mut self.counts.strings, self.last);
         let mut symbol = |text: &str, of: fn(&UsageKey) -> Symbol| match last.as_ref().map(of) {
             Some(symbol) if strings.get(symbol) == text => symbol,
@@ -40,7 +42,7 @@ impl Counter {
             context_pattern: symbol(pattern, |k| k.context_pattern),
             error_code: symbol(event.error_code.unwrap_or_default(), |k| k.error_code),
             error_reason: symbol(call.failure_reason(), |k| k.error_reason),
-            enclave_image: symbol(enclave::image(event), |k| k.enclave_image),
+            enclave_image: symbol(image.unwrap_or_default(), |k| k.enclave_image),
             side: call.side,
             hour: event.time.hour(),
         };

@@ -1,6 +1,6 @@
 //! A call that KMS answered for an enclave in debug mode (DOMAIN D.5, CTX-11).
 
-use super::attestation::Attestation;
+use crate::kms::attestation::Attestation;
 use crate::kms::call::Call;
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;

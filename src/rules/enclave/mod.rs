@@ -1,6 +1,5 @@
 //! What KMS gives to Nitro Enclaves, as far as one call tells; what was usual before is not known here.
 
-mod attestation;
 mod enclave_debug_mode;
 
 use super::{Check, Events, Rule};

@@ -5,6 +5,7 @@ mod acts;
 mod copy_source;
 mod customer_key_revoked_symptom;
 mod object_under_client_key;
+mod own_key_given_up;
 mod queue_or_topic_key_removed;
 mod removal;
 mod request;
@@ -84,6 +85,15 @@ pub const RULES: &[Rule] = &[
             events: Events::Table(|| vec![(S3, "CopyObject"), (S3, "CreateMultipartUpload"), (S3, "PutObject")]),
             check: object_under_client_key::check,
         },
+    },
+    Rule {
+        id: "own-key-given-up",
+        family: "encryption-weakened",
+        title: "Resource no longer under a customer's key",
+        severity: Severity::Medium,
+        mitre: &["T1562.001"],
+        page: include_str!("own_key_given_up.md"),
+        check: Check::Posture(own_key_given_up::judge),
     },
     Rule {
         id: "queue-or-topic-key-removed",

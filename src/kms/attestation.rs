@@ -4,33 +4,43 @@ use crate::model::event::Event;
 use crate::model::json::Json;
 
 /// The enclave that a call was made for.
-#[derive(Debug)]
-pub(super) struct Attestation<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Attestation<'a> {
     recipient: Json<'a>,
 }
 
 impl<'a> Attestation<'a> {
     /// `None` if the call was for no enclave.
-    pub(super) fn of(event: &Event<'a>) -> Option<Self> {
+    #[must_use]
+    pub fn of(event: &Event<'a>) -> Option<Self> {
         let recipient = event.additional.get_any_case("recipient");
         recipient.is_object().then_some(Self { recipient })
     }
 
     /// The enclave's id: its parent instance, and its own.
-    pub(super) fn module(&self) -> Option<&'a str> {
+    #[must_use]
+    pub fn module(&self) -> Option<&'a str> {
         self.text("attestationDocumentModuleId")
     }
 
     /// The parent instance: `i-0abc` of `i-0abc-enc0123`.
-    pub(super) fn parent_instance(&self) -> Option<&'a str> {
+    #[must_use]
+    pub fn parent_instance(&self) -> Option<&'a str> {
         self.module().map(|module| module.split_once("-enc").map_or(module, |(instance, _)| instance))
+    }
+
+    /// Digest of its image (PCR0).
+    #[must_use]
+    pub fn image(&self) -> Option<&'a str> {
+        self.text("attestationDocumentEnclaveImageDigest")
     }
 
     /// Whether the enclave was started in debug mode: then image, kernel and application measure
     /// zero. Other registers tell nothing: those of role and instance keep their values, and that of
     /// the signature is zero for every image that is not signed.
-    pub(super) fn is_of_debug_mode(&self) -> bool {
-        if let Some(image) = self.text("attestationDocumentEnclaveImageDigest") {
+    #[must_use]
+    pub fn is_of_debug_mode(&self) -> bool {
+        if let Some(image) = self.image() {
             return is_zero(image);
         }
         let mut others = ["attestationDocumentEnclavePCR1", "attestationDocumentEnclavePCR2"]
