@@ -4,6 +4,7 @@
 //! Event rules see one call; usage rules see one day of committed usage and the fold's memory.
 //! Neither does I/O, reads a clock, or keeps state.
 
+pub mod attempt;
 pub mod critical_action;
 pub mod cross_account;
 pub mod default_key;
@@ -15,6 +16,7 @@ pub mod page;
 pub mod phrase;
 pub mod settings;
 mod tally;
+pub mod trail;
 
 use crate::kms::call::Call;
 use crate::model::history::History;
@@ -88,8 +90,8 @@ pub struct Day<'a> {
 }
 
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 4] =
-    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES];
+pub const FAMILIES: [&[Rule]; 5] =
+    [critical_action::RULES, cross_account::RULES, default_key::RULES, encryption_context::RULES, trail::RULES];
 
 /// All rules, family by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {

@@ -46,6 +46,21 @@ fn every_example_does_as_its_page_says() {
     assert!(failures.is_empty(), "{} of {} examples:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
+#[test]
+fn findings_on_trails_name_the_trail() {
+    let plan = Plan::new(Settings::default(), Selection::Fast);
+    let cases = rules::trail::RULES.iter().flat_map(cases_of).filter(|case| case.example.fires);
+    for case in cases {
+        let drawn = analyse(&plan, &case.example).expect("a record");
+        let [finding] = drawn.findings.as_slice() else { panic!("{case}: {:?}", drawn.findings) };
+        let (place, message) = (&finding.subject.resource_arn, &finding.message);
+        let name = place.rsplit('/').next().expect("a part");
+        // An event data store is known by the name in the response, where there is one.
+        let names = [name, "audit", "identity"];
+        assert!(!place.is_empty() && names.iter().any(|name| message.contains(name)), "{case}: {place}: {message}");
+    }
+}
+
 fn cases_of(rule: &'static Rule) -> Vec<Case> {
     let opening = rule.page.lines().enumerate().filter(|(_, line)| line.starts_with("```json "));
     let examples = Page::parse(rule.page).examples.into_iter().enumerate();
