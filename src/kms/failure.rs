@@ -139,10 +139,16 @@ pub fn key_state(reason: &str) -> Option<&'static str> {
 /// The first KMS key or alias ARN in an error message, often the only trace of the key.
 #[must_use]
 pub fn arn_in_message(message: &str) -> Option<&str> {
+    let mut arns = arns_in_message(message);
+    arns.find(|(_, arn)| arn.kms_key_id().is_some() || arn.kms_alias().is_some()).map(|(text, _)| text)
+}
+
+/// The ARNs in an error message, as written and taken apart.
+pub fn arns_in_message(message: &str) -> impl Iterator<Item = (&str, Arn<'_>)> {
     message
         .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | '(' | ')'))
         .map(|word| word.trim_end_matches(['.', ':', ';']))
-        .find(|word| Arn::parse(word).is_some_and(|a| a.kms_key_id().is_some() || a.kms_alias().is_some()))
+        .filter_map(|word| Some((word, Arn::parse(word)?)))
 }
 
 #[cfg(test)]

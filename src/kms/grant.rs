@@ -119,7 +119,8 @@ impl<'a> Making<'a> {
 }
 
 /// The account of a principal: of its ARN, or the bare id.
-fn account_of(principal: &str) -> Option<&str> {
+#[must_use]
+pub fn account_of(principal: &str) -> Option<&str> {
     let account = Arn::parse(principal).map_or(principal, |arn| arn.account);
     is_account_id(account).then_some(account)
 }

@@ -4,6 +4,7 @@
 //! Event rules see one call; usage rules see one day of committed usage and the fold's memory.
 //! Neither does I/O, reads a clock, or keeps state.
 
+pub mod attempt;
 pub mod critical_action;
 pub mod cross_account;
 pub mod default_key;
@@ -19,6 +20,7 @@ pub mod phrase;
 pub mod posture;
 pub mod settings;
 mod tally;
+pub mod trail;
 
 use crate::kms::call::Call;
 use crate::model::history::History;
@@ -114,7 +116,7 @@ impl Day<'_> {
 }
 
 /// The rules of each family.
-pub const FAMILIES: [&[Rule]; 7] = [
+pub const FAMILIES: [&[Rule]; 8] = [
     critical_action::RULES,
     cross_account::RULES,
     default_key::RULES,
@@ -122,6 +124,7 @@ pub const FAMILIES: [&[Rule]; 7] = [
     encryption_context::RULES,
     encryption_weakened::RULES,
     key_policy::RULES,
+    trail::RULES,
 ];
 
 /// All rules, family by family.

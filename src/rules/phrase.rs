@@ -21,6 +21,16 @@ pub fn who(call: &Call<'_>) -> String {
     }
 }
 
+/// Who did something to `what`, or was refused it; `verb` is as in `["deleted", "delete"]`.
+#[must_use]
+pub fn deed(call: &Call<'_>, [done, tried]: [&str; 2], what: &str) -> String {
+    let who = who(call);
+    match call.event.error_code {
+        None => format!("{who} {done} {what}"),
+        Some(code) => format!("{who} tried to {tried} {what} and was refused ({code})"),
+    }
+}
+
 /// The last part of a principal's ARN; `account 444455556666` for the owner's copy of a foreign call.
 #[must_use]
 pub fn principal(key: &str) -> &str {

@@ -6,11 +6,16 @@ use std::path::Path;
 
 use keytrail::kms::context_names::known;
 use keytrail::kms::operations::{OperationClass, class_of};
-use keytrail::rules;
+use keytrail::rules::{self, Check, Events, Rule};
 use serde_json::Value;
 
-/// A file of the knowledge; `None` where the project stands alone.
+/// The table of KMS in a file of the knowledge; `None` where the project stands alone.
 fn knowledge(name: &str) -> Option<Vec<Value>> {
+    table(name, "kms")
+}
+
+/// A table in a file of the knowledge, or the file if it is a table.
+fn table(name: &str, member: &str) -> Option<Vec<Value>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/domain").join(name);
     let Ok(text) = fs::read_to_string(path) else {
         eprintln!("skipped: there is no {name} beside the project");
@@ -18,7 +23,7 @@ fn knowledge(name: &str) -> Option<Vec<Value>> {
     };
     match serde_json::from_str(&text).expect("JSON") {
         Value::Array(rows) => Some(rows),
-        Value::Object(mut tables) => tables.remove("kms").and_then(|table| table.as_array().cloned()),
+        Value::Object(mut tables) => tables.remove(member).and_then(|table| table.as_array().cloned()),
         _ => None,
     }
 }
@@ -53,6 +58,38 @@ fn critical_acts_are_those_of_the_catalogue() {
         assert_eq!(rule.mitre.to_vec(), texts(row, "mitre"), "{}", rule.id);
     }
     assert_eq!(found, rules::critical_action::RULES.len());
+}
+
+/// The rules of families that look at an event of another service.
+fn rules_on(families: &[&str], source: &str, event: &str) -> Vec<&'static Rule> {
+    let looks = |rule: &&Rule| match &rule.check {
+        Check::Event { events: Events::Table(events), .. } => events().contains(&(source, event)),
+        _ => false,
+    };
+    rules::all().filter(|rule| families.contains(&rule.family)).filter(looks).collect()
+}
+
+#[test]
+fn acts_of_other_services_are_those_of_the_catalogue() {
+    let Some(rows) = table("critical_actions.json", "non_kms") else { return };
+    let mut found = 0;
+    for row in &rows {
+        let source = text(row, "event_source");
+        if !["cloudtrail.amazonaws.com", "ram.amazonaws.com"].contains(&source) {
+            continue;
+        }
+        for event in text(row, "event").split(" / ") {
+            found += 1;
+            let rules = rules_on(&["trail", "cross-account"], source, event);
+            // `critical/high`, `high (critical if …)`: one event may have several rules.
+            let mut severities = text(row, "severity").split(|c: char| !c.is_ascii_lowercase());
+            assert!(severities.any(|word| rules.iter().any(|rule| rule.severity.as_str() == word)), "{event}");
+            for rule in rules {
+                assert_eq!(rule.mitre.to_vec(), texts(row, "mitre"), "{}", rule.id);
+            }
+        }
+    }
+    assert_eq!(found, 8);
 }
 
 #[test]

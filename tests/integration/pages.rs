@@ -46,6 +46,41 @@ fn every_example_does_as_its_page_says() {
     assert!(failures.is_empty(), "{} of {} examples:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
+#[test]
+fn a_share_with_an_account_of_no_list_is_critical() {
+    let case = cases_of(rules::find("key-shared-by-ram").expect("a rule"))
+        .into_iter()
+        .find(|case| case.example.json.contains(r#""principals": "444455556666""#))
+        .expect("a share with one account");
+    assert_eq!(case.example.severity, Some(Severity::High));
+    let severity = |trusted: &[&str]| {
+        let mut settings = Settings::default();
+        settings.accounts.own.insert("111122223333".to_owned());
+        settings.accounts.trusted.extend(trusted.iter().map(|account| (*account).to_owned()));
+        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example).expect("a record");
+        drawn.findings.iter().map(|finding| (finding.severity, finding.message.clone())).next().expect("a finding")
+    };
+    let (worst, message) = severity(&[]);
+    assert_eq!(worst, Severity::Critical);
+    assert!(message.contains("in no list of your accounts: 444455556666"), "{message}");
+    assert_eq!(severity(&["444455556666"]).0, Severity::High);
+}
+
+#[test]
+fn findings_on_trails_name_the_trail() {
+    let plan = Plan::new(Settings::default(), Selection::Fast);
+    let cases = rules::trail::RULES.iter().flat_map(cases_of).filter(|case| case.example.fires);
+    for case in cases {
+        let drawn = analyse(&plan, &case.example).expect("a record");
+        let [finding] = drawn.findings.as_slice() else { panic!("{case}: {:?}", drawn.findings) };
+        let (place, message) = (&finding.subject.resource_arn, &finding.message);
+        let name = place.rsplit('/').next().expect("a part");
+        // An event data store is known by the name in the response, where there is one.
+        let names = [name, "audit", "identity"];
+        assert!(!place.is_empty() && names.iter().any(|name| message.contains(name)), "{case}: {place}: {message}");
+    }
+}
+
 fn cases_of(rule: &'static Rule) -> Vec<Case> {
     let opening = rule.page.lines().enumerate().filter(|(_, line)| line.starts_with("```json "));
     let examples = Page::parse(rule.page).examples.into_iter().enumerate();

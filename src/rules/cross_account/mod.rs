@@ -1,6 +1,7 @@
-//! Use of keys across accounts, from committed usage: who is first seen when, and how much a day.
+//! Use of keys across accounts, from committed usage: who is first seen when, and how much a day; and
+//! keys that are shared through AWS RAM.
 //!
-//! Own accounts are those of the configuration; without any, those in whose trails records were
+//! For usage, own accounts are those of the configuration; without any, those in whose trails records were
 //! found. Of a call that both accounts logged, the copy that belongs to the rule's side counts.
 
 mod cross_account_denied;
@@ -8,10 +9,11 @@ mod cross_account_inbound;
 mod cross_account_outbound;
 mod foreign_key_encryption;
 mod grant_foreign_account;
+mod key_shared_by_ram;
 mod reencrypt_to_foreign_key;
 mod resource_under_foreign_key;
 
-use super::{Check, Day, Rule};
+use super::{Check, Day, Events, Rule};
 use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
@@ -63,6 +65,15 @@ pub const RULES: &[Rule] = &[
         mitre: &["T1098"],
         page: include_str!("grant_foreign_account.md"),
         check: Check::Usage(grant_foreign_account::watch),
+    },
+    Rule {
+        id: "key-shared-by-ram",
+        family: "cross-account",
+        title: "KMS key shared through AWS RAM",
+        severity: Severity::High,
+        mitre: &["T1098", "T1537"],
+        page: include_str!("key_shared_by_ram.md"),
+        check: Check::Event { events: Events::Table(key_shared_by_ram::events), check: key_shared_by_ram::check },
     },
     Rule {
         id: "reencrypt-to-foreign-key",
