@@ -29,12 +29,6 @@ pub enum Standing {
 }
 
 impl Accounts {
-    /// Whether the configuration names no account at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        [&self.own, &self.organization, &self.trusted].iter().all(|list| list.is_empty())
-    }
-
     /// Whether the configuration names `account` in any list.
     #[must_use]
     pub fn names(&self, account: &str) -> bool {

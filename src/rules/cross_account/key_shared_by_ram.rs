@@ -1,7 +1,7 @@
 //! KMS keys put into a share of AWS RAM (DOMAIN A.8 and E.1, XA-RAM): the share's own policy on the
 //! key never appears in a `PutKeyPolicy`.
 
-use crate::kms::accounts::Accounts;
+use crate::kms::accounts::{Accounts, Standing};
 use crate::kms::call::Call;
 use crate::kms::grant::account_of;
 use crate::model::arn::{Arn, is_account_id};
@@ -68,16 +68,13 @@ fn is_key(text: &str) -> bool {
     Arn::parse(text).is_some_and(|arn| arn.service == "kms" && arn.resource.starts_with("key/"))
 }
 
-/// Accounts of principals that no list of the configuration names. Without any list nobody can tell.
+/// Accounts of principals that no list of the configuration names. Where it names no own accounts, nobody can tell.
 fn strangers<'p>(principals: &[&'p str], accounts: &Accounts, recipient: &str) -> Vec<&'p str> {
-    if accounts.is_empty() {
-        return Vec::new();
-    }
     let mut strangers: Vec<&str> = principals
         .iter()
         .filter(|principal| !is_organization(principal))
         .filter_map(|principal| account_of(principal))
-        .filter(|account| accounts.is_foreign(account, recipient))
+        .filter(|account| accounts.standing(account, recipient) == Standing::Foreign)
         .collect();
     strangers.sort_unstable();
     strangers.dedup();
