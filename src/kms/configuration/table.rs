@@ -58,8 +58,11 @@ impl Row {
 /// Rows by `eventSource`, then by `eventName`.
 type ByEvent = FxHashMap<&'static str, FxHashMap<&'static str, Vec<(&'static Row, Absent)>>>;
 
-static ROWS: LazyLock<Vec<Row>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("table.json")).unwrap_or_default());
+/// The table, and behind it the ways out of KMS that change a setting of it.
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let of = |text| serde_json::from_str::<Vec<Row>>(text).unwrap_or_default();
+    [of(include_str!("table.json")), of(include_str!("off.json"))].into_iter().flatten().collect()
+});
 
 static BY_EVENT: LazyLock<ByEvent> = LazyLock::new(|| {
     let mut by_event = ByEvent::default();
@@ -104,6 +107,19 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.events.len()).sum::<usize>(), 241);
         assert!(events().contains(&("ec2.amazonaws.com", "CreateVolume")));
         assert!(!events().contains(&("ec2.amazonaws.com", "DescribeVolumes")));
+    }
+
+    #[test]
+    fn a_way_out_changes_a_setting_of_the_table_by_an_event_of_it() {
+        let rows: Vec<Row> = serde_json::from_str(include_str!("off.json")).expect("a table");
+        for row in &rows {
+            assert_eq!(row.id.strip_suffix(".off"), Some(row.setting()), "{}", row.id);
+            let main = find(row.setting()).expect("a setting of the table");
+            assert!(row.events.keys().all(|event| main.events.contains_key(event)), "{}", row.id);
+            assert_eq!((&row.service, &row.event_source), (&main.service, &main.event_source));
+        }
+        assert_eq!(rows.len(), 6);
+        assert_eq!(ROWS.len(), 104 + rows.len());
     }
 
     #[test]
