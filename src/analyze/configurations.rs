@@ -6,18 +6,25 @@ use hashbrown::HashTable;
 use rustc_hash::FxBuildHasher;
 
 use crate::kms::call::Call;
+use crate::kms::configuration::resource::holds_many;
 use crate::kms::configuration::{Choice, Configured};
 use crate::model::configuration::Configuration;
+use crate::model::event::Event;
 
 /// The rows of one object.
 #[derive(Debug, Default)]
 pub(super) struct Configurations(HashTable<Configuration>);
 
 impl Configurations {
-    /// Notes what a call configured.
+    /// Notes what a call configured. What it chose alike for several parts of a thing it chose once.
     pub(super) fn note(&mut self, call: &Call<'_>, configured: &[Configured], source: &str) {
-        for configured in configured {
-            let row = row(call, configured, source);
+        let mut rows: Vec<Configuration> = Vec::with_capacity(configured.len());
+        for row in configured.iter().map(|configured| row(call, configured, source)) {
+            if rows.iter().all(|other| identity(other) != identity(&row)) {
+                rows.push(row);
+            }
+        }
+        for row in rows {
             let hash = |row: &Configuration| FxBuildHasher.hash_one(identity(row));
             let same = |known: &Configuration| identity(known) == identity(&row);
             if let Some(known) = self.0.find_mut(hash(&row), same) {
@@ -33,9 +40,10 @@ impl Configurations {
     }
 }
 
-/// What acts must have in common to be one row. Changes of an account's default stay apart: what counts
-/// of them is their order.
+/// What acts must have in common to be one row. What is done to a thing by its name stays apart: what
+/// counts of it is the order.
 fn identity(row: &Configuration) -> [&str; 10] {
+    let in_order = row.choice == Choice::State.as_str() || !(row.resource.is_empty() || holds_many(&row.service_rule));
     [
         &row.service_rule,
         &row.event_name,
@@ -46,7 +54,7 @@ fn identity(row: &Configuration) -> [&str; 10] {
         &row.key_ref,
         &row.principal_arn,
         &row.via_service,
-        if row.choice == Choice::State.as_str() { &row.event_id } else { "" },
+        if in_order { &row.event_id } else { "" },
     ]
 }
 
@@ -85,10 +93,20 @@ fn row(call: &Call<'_>, configured: &Configured, source: &str) -> Configuration 
     }
 }
 
-/// A volume that is made of a snapshot may inherit its key: nothing is certain by omission (DOMAIN C.5).
+/// What was chosen, where more of the record than the key's place has a say.
 fn choice(call: &Call<'_>, configured: &Configured) -> Choice {
     match configured.chosen() {
-        Choice::AccountDefault if call.event.request.get("snapshotId").non_empty().is_some() => Choice::Possible,
+        // What is made of a snapshot may inherit its key: nothing is certain by omission (DOMAIN C.5).
+        Choice::AccountDefault if names_a_snapshot(call.event) => Choice::Possible,
+        // Read with an empty key only where the request switches off the queue's own encryption too.
+        Choice::Reset if configured.row.id == "sqs.queue" => Choice::NoKms,
         chosen => chosen,
     }
+}
+
+/// Whether a volume is made of a snapshot, by itself or with an instance.
+fn names_a_snapshot(event: &Event<'_>) -> bool {
+    let devices = event.request.at(&["blockDeviceMapping", "items"]);
+    let of_devices = devices.elements().map(|device| device.at(&["ebs", "snapshotId"]));
+    std::iter::once(event.request.get("snapshotId")).chain(of_devices).any(|id| id.non_empty().is_some())
 }

@@ -7,7 +7,8 @@ use super::configuration::ConfigurationRow;
 use super::strings::{Strings, Symbol};
 use super::time::Seconds;
 
-/// All resources. There may be very many: each distinct text is held once.
+/// All resources. There may be very many: each distinct text is held once, and the same choice made
+/// again and again is one.
 #[derive(Debug, Default)]
 pub struct Resources {
     strings: Strings,
@@ -26,7 +27,7 @@ struct Place {
 /// Texts of a row, in the order of [`ConfigurationRow`]'s fields.
 const TEXTS: usize = 15;
 
-/// One choice, as often as it was made.
+/// One choice, as often as it was made before there was another.
 #[derive(Debug, Clone, Copy)]
 struct Held {
     texts: [Symbol; TEXTS],
@@ -48,14 +49,15 @@ pub struct Resource<'a> {
     pub region: &'a str,
     /// Its name, made one of all the ways in which events name it.
     pub name: &'a str,
-    /// The choices, the one that was made last at the end.
+    /// The choices in order of time: one that was made again after another stands there twice.
     pub choices: Vec<ConfigurationRow<'a>>,
 }
 
 impl Resources {
-    /// Takes what a service was told of the resource `name`. The order in which rows are shown tells
-    /// nothing.
-    pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>) {
+    /// Takes what a service was told of the resource `name`; rows come in order of time. `holds_many`
+    /// says that the name stands for many things, such as a bucket for its objects: of those, the same
+    /// choice is one whatever was chosen in between.
+    pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>, holds_many: bool) {
         let strings = &mut self.strings;
         let mut symbol = |text: &str| strings.intern(text);
         let place = Place {
@@ -73,16 +75,11 @@ impl Resources {
             last: row.last,
         };
         let held = self.by_place.entry(place).or_default();
-        match held.iter_mut().find(|known| known.is_like(&new)) {
+        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
+        match held[recent..].iter_mut().find(|known| known.is_like(&new)) {
             None => held.push(new),
-            Some(known) => {
-                let (requests, last) = (known.requests + new.requests, known.last.max(new.last));
-                let earliest = |held: &Held| (held.first, strings.get(held.event_id).to_owned());
-                if earliest(&new) < earliest(known) {
-                    *known = new;
-                }
-                (known.requests, known.last) = (requests, last);
-            }
+            // The earliest speaks, and it came first.
+            Some(known) => (known.requests, known.last) = (known.requests + new.requests, known.last.max(new.last)),
         }
     }
 
@@ -91,16 +88,12 @@ impl Resources {
         let text = |symbol: Symbol| self.strings.get(symbol);
         let mut places: Vec<&Place> = self.by_place.keys().collect();
         places.sort_unstable_by_key(|p| (text(p.account), text(p.region), text(p.setting), text(p.name)));
-        places.into_iter().map(move |place| {
-            let mut choices: Vec<_> = self.by_place[place].iter().map(|held| self.row(held)).collect();
-            choices.sort_unstable_by_key(|row| (row.last, row.first, row.event_id, row.service_rule, row.choice));
-            Resource {
-                setting: text(place.setting),
-                account_id: text(place.account),
-                region: text(place.region),
-                name: text(place.name),
-                choices,
-            }
+        places.into_iter().map(move |place| Resource {
+            setting: text(place.setting),
+            account_id: text(place.account),
+            region: text(place.region),
+            name: text(place.name),
+            choices: self.by_place[place].iter().map(|held| self.row(held)).collect(),
         })
     }
 

@@ -93,7 +93,8 @@ impl Choice {
     }
 
     /// What a text that stands for a key, and is not empty, says by itself.
-    pub(super) fn of_key(text: &str) -> Self {
+    #[must_use]
+    pub fn of_key(text: &str) -> Self {
         const OWNED: [&str; 2] = ["AWS_OWNED_KMS_KEY", "AWS_OWNED_CMK"];
         if OWNED.iter().any(|literal| literal.eq_ignore_ascii_case(text)) {
             Self::NamedOwned

@@ -43,6 +43,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// A default key, or perhaps one; what is proven best comes first.
+    pub const DEFAULT_KEY: [Self; 4] = [Self::DkExplicit, Self::DkResolved, Self::DkImplicit, Self::DkPossible];
+
     /// The word in evidence and documents.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -1,4 +1,30 @@
-//! One name for a resource, however different events name it.
+//! One name for a resource, however different events name it, and what a name stands for.
+
+/// Settings whose events name what holds many things: one says nothing about the next.
+const HOLDS_MANY: [&str; 6] =
+    ["athena.wg", "connect.storage", "efs.replication", "s3.put_object", "secrets.replica", "ses.rule"];
+
+/// Settings of which an account has one in each Region.
+const ACCOUNT_WIDE: [&str; 4] = ["ebs.default_key", "glue.catalog", "glue.connpw", "xray"];
+
+/// Whether the name stands for many things, such as a bucket for its objects.
+#[must_use]
+pub fn holds_many(setting: &str) -> bool {
+    HOLDS_MANY.contains(&setting)
+}
+
+/// Whether an account has one such thing in each Region, so that events need not name it.
+#[must_use]
+pub fn is_account_wide(setting: &str) -> bool {
+    ACCOUNT_WIDE.contains(&setting)
+}
+
+/// Whether an act makes a thing of its own and names what it is made of: a copy, a snapshot.
+#[must_use]
+pub fn makes_another(setting: &str, event_name: &str) -> bool {
+    let snapshot = event_name.starts_with("Create") && event_name.ends_with("Snapshot");
+    !holds_many(setting) && (snapshot || event_name.starts_with("Copy"))
+}
 
 /// What stands behind the last separator of an ARN or URL; of a secret without the six characters that
 /// Secrets Manager adds to its name.
