@@ -5,6 +5,7 @@
 //! Neither does I/O, reads a clock, or keeps state.
 
 pub mod attempt;
+pub mod configured;
 pub mod critical_action;
 pub mod cross_account;
 pub mod default_key;

@@ -1,12 +1,15 @@
 //! What is known when all days are folded, and what a resource's configuration comes to by it.
 
 use super::settings::Settings;
-use crate::kms::configuration::{Choice, Kind, Manager, resolve};
+use std::borrow::Cow;
+
+use crate::kms::configuration::{Choice, Kind, Manager, default_alias, resolve};
 use crate::model::arn::{is_aws_managed_alias, owner_account};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
 use crate::model::key_record::KeyRecord;
-use crate::model::resources::Resources;
+use crate::model::resources::{Resource, Resources};
+use crate::model::time::Seconds;
 
 /// Everything, for the rules that look at how things are and not at what happened.
 pub struct Posture<'a> {
@@ -20,7 +23,49 @@ pub struct Posture<'a> {
     pub settings: &'a Settings,
 }
 
+/// What one act chose for a resource: one thing, or something for each of several parts of it.
+pub struct Act<'a> {
+    /// What the choices come to; there is one at least.
+    pub choices: Vec<(Kind, ConfigurationRow<'a>)>,
+}
+
+impl<'a> Act<'a> {
+    /// The first choice of one of these kinds.
+    #[must_use]
+    pub fn of(&self, kinds: &[Kind]) -> Option<&ConfigurationRow<'a>> {
+        self.choices.iter().find(|(kind, _)| kinds.contains(kind)).map(|(_, row)| row)
+    }
+
+    /// The customer's key that it chose, if nothing is under a default key by it.
+    #[must_use]
+    pub fn own_key(&self) -> Option<&ConfigurationRow<'a>> {
+        self.of(&[Kind::Cmk]).filter(|_| self.of(&Kind::DEFAULT_KEY).is_none())
+    }
+
+    /// When it was done first.
+    #[must_use]
+    pub fn first(&self) -> Seconds {
+        self.choices.iter().map(|(_, row)| row.first).min().unwrap_or_default()
+    }
+
+    /// When it was done last, before there was another.
+    #[must_use]
+    pub fn last(&self) -> Seconds {
+        self.choices.iter().map(|(_, row)| row.last).max().unwrap_or_default()
+    }
+}
+
 impl Posture<'_> {
+    /// What was done to a resource, in order of time.
+    #[must_use]
+    pub fn acts<'r>(&self, resource: &Resource<'r>) -> Vec<Act<'r>> {
+        let same_act = |a: &ConfigurationRow<'_>, b: &ConfigurationRow<'_>| {
+            a.event_id == b.event_id && (!a.event_id.is_empty() || a.first == b.first)
+        };
+        let choices = |rows: &[ConfigurationRow<'r>]| rows.iter().map(|row| (self.kind(row), *row)).collect();
+        resource.choices.chunk_by(same_act).map(|rows| Act { choices: choices(rows) }).collect()
+    }
+
     /// What a choice comes to, now that keys are known.
     #[must_use]
     pub fn kind(&self, row: &ConfigurationRow<'_>) -> Kind {
@@ -39,10 +84,14 @@ impl Posture<'_> {
         resolve(choice, Some(key), manager, account_default)
     }
 
-    /// The alias of a default key that a choice came to.
+    /// The alias of a default key that a choice came to; empty where the logs do not tell.
     #[must_use]
-    pub fn default_alias<'r>(&'r self, row: &ConfigurationRow<'r>) -> &'r str {
-        self.history.aws_managed_alias(row.key_arn).unwrap_or(row.default_alias)
+    pub fn default_alias<'r>(&'r self, row: &ConfigurationRow<'r>) -> Cow<'r, str> {
+        match (self.history.aws_managed_alias(row.key_arn), default_alias(row.key_ref)) {
+            (Some(alias), _) => Cow::Borrowed(alias),
+            (None, Some(named)) => Cow::Owned(named),
+            (None, None) => Cow::Borrowed(row.default_alias),
+        }
     }
 
     /// Whether an account is one that nobody has vouched for.

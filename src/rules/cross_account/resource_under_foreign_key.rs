@@ -4,8 +4,8 @@
 use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::severity::Severity;
+use crate::rules::configured::{event, key, service, thing, who};
 use crate::rules::draft::Draft;
-use crate::rules::phrase::{counted, named_key, principal};
 use crate::rules::posture::Posture;
 
 /// Acts that make copies of data, or new data, that only a foreign key opens. Others point at a key for
@@ -27,18 +27,21 @@ pub(super) fn judge(posture: &Posture<'_>) -> Vec<Draft> {
 }
 
 fn verdict(row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> Option<Draft> {
-    let key = [row.key_arn, row.key_ref].into_iter().find(|key| owner_account(key).is_some())?;
-    let owner = owner_account(key).filter(|owner| *owner != row.account_id && posture.is_foreign(owner))?;
-    let severity = if COPIES.contains(&row.service_rule) { Severity::High } else { Severity::Medium };
-    let what = if row.resource.is_empty() { "a resource" } else { row.resource };
-    let message = format!(
-        "{} put {what} in {} under {} of foreign account {owner} ({}, {})",
-        principal(row.principal_arn),
-        row.service,
-        named_key(key, None),
-        row.event_name,
-        counted(row.requests, "request"),
-    );
-    let draft = Draft::on_configuration(row, severity, message).with("service_rule", row.service_rule);
-    Some(draft.about(&[row.service_rule, row.account_id, row.region, row.resource, key, &row.first.date()]))
+    let named = [row.key_arn, row.key_ref].into_iter().find(|key| owner_account(key).is_some())?;
+    let owner = owner_account(named).filter(|owner| *owner != row.account_id && posture.is_foreign(owner))?;
+    let (severity, follows) = if COPIES.contains(&row.service_rule) {
+        (Severity::High, "only that account can give the data back")
+    } else {
+        (Severity::Medium, "what is written there from now on, only that account can give back")
+    };
+    let (who, thing, key, event) = (who(row), thing(row), key(row, posture), event(row));
+    let done = if row.by_service {
+        format!("named no key for {thing}, and {} took {key} of foreign account {owner}", service(row))
+    } else {
+        format!("put {thing} under {key} of foreign account {owner}")
+    };
+    let draft = Draft::on_configuration(row, severity, format!("{who} {done} ({event}): {follows}"))
+        .with("service_rule", row.service_rule)
+        .with("key_account_id", owner);
+    Some(draft.about(&[row.service_rule, row.account_id, row.region, row.resource, named, &row.first.date()]))
 }

@@ -9,8 +9,6 @@ use super::{Check, Rule};
 use crate::kms::configuration::Kind;
 use crate::model::severity::Severity;
 
-use self::resources::Manner;
-
 /// The rules of this family, by id.
 pub const RULES: &[Rule] = &[
     Rule {
@@ -51,22 +49,18 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// A service is told, by alias or by a key that is known to be AWS-managed, to use its default key
-/// (DOMAIN C.1, DK-EXPLICIT and DK-RESOLVED).
+/// A service is told, by alias or by a key that is known to be AWS-managed, to use its default key, or
+/// says that it took it (DOMAIN C.1, DK-EXPLICIT and DK-RESOLVED).
 fn configured(posture: &Posture<'_>) -> Vec<Draft> {
-    let kinds = &[Kind::DkExplicit, Kind::DkResolved];
-    resources::judge(posture, &Manner { kinds, severity: None, verb: "chose the default key" })
+    resources::judge(posture, &[Kind::DkExplicit, Kind::DkResolved])
 }
 
 /// A service is told to encrypt, and with no key: it takes its default key (DK-IMPLICIT).
 fn by_omission(posture: &Posture<'_>) -> Vec<Draft> {
-    let kinds = &[Kind::DkImplicit];
-    resources::judge(posture, &Manner { kinds, severity: None, verb: "named no key and so took the default key" })
+    resources::judge(posture, &[Kind::DkImplicit])
 }
 
 /// Without a key the service may take its default key, or another (DK-POSSIBLE).
 fn possible(posture: &Posture<'_>) -> Vec<Draft> {
-    let kinds = &[Kind::DkPossible];
-    let verb = "named no key and so may have taken the default key";
-    resources::judge(posture, &Manner { kinds, severity: Some(Severity::Info), verb })
+    resources::judge(posture, &[Kind::DkPossible])
 }
