@@ -25,6 +25,7 @@ mod determinism;
 mod duckdb;
 mod dying;
 mod faulty_proxy;
+mod fixtures;
 mod follow;
 mod generated;
 mod knowledge;
