@@ -40,11 +40,15 @@ impl Draft {
         let event = call.event;
         let time = event.time;
         let subject = subject(call, settings);
+        let mut evidence = Map::new();
+        if !call.succeeded() {
+            evidence.insert("reason".to_owned(), call.failure_reason().into());
+        }
         Self {
             severity,
             outcome: if call.succeeded() { Outcome::Success } else { Outcome::Attempt },
             message,
-            evidence: Map::new(),
+            evidence,
             about: about(event.act_id(), &subject),
             subject,
             span: (time, time, 1),

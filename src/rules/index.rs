@@ -60,7 +60,9 @@ fn check(rule: &'static Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     }
 }
 
-fn events(rule: &'static Rule) -> Vec<(&'static str, &'static str)> {
+/// The events that a rule looks at; none, if it looks at what is folded.
+#[must_use]
+pub fn events(rule: &Rule) -> Vec<(&'static str, &'static str)> {
     match &rule.check {
         Check::Event { events: Events::Kms(names), .. } => names.iter().map(|name| (Event::KMS, *name)).collect(),
         Check::Event { events: Events::Table(table), .. } => table(),

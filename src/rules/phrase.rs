@@ -25,9 +25,20 @@ pub fn who(call: &Call<'_>) -> String {
 #[must_use]
 pub fn deed(call: &Call<'_>, [done, tried]: [&str; 2], what: &str) -> String {
     let who = who(call);
-    match call.event.error_code {
-        None => format!("{who} {done} {what}"),
-        Some(code) => format!("{who} tried to {tried} {what} and was refused ({code})"),
+    if call.succeeded() {
+        format!("{who} {done} {what}")
+    } else {
+        format!("{who} tried to {tried} {what} and was refused ({})", failure(call))
+    }
+}
+
+/// Why a call failed: its error code, and what the message says beyond that.
+#[must_use]
+pub fn failure(call: &Call<'_>) -> String {
+    let code = call.event.error_code.unwrap_or_default();
+    match call.failure_reason() {
+        "" | "denied" | "other error" => code.to_owned(),
+        reason => format!("{code}: {reason}"),
     }
 }
 

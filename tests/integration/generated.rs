@@ -1,14 +1,16 @@
 //! Documents that are made from the code: the tables of the output, the metrics, and the index of the rules.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use keytrail::lake::schema::Description;
 use keytrail::lake::tables;
-use keytrail::rules::{FAMILIES, Rule};
+use keytrail::rules::page::Page;
+use keytrail::rules::{self, Check, FAMILIES, Rule};
 use keytrail::telemetry::metrics::TABLE;
 
-const MARK: &str = "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
+pub(crate) const MARK: &str = "<!-- Generated: KEYTRAIL_REGENERATE=1 cargo test --test integration generated -->";
 
 const OUTPUT_INTRO: &str = "\
 # Output
@@ -82,20 +84,19 @@ fn output_md_is_what_the_tables_say() {
 }
 
 #[test]
-fn rules_md_is_what_the_catalogue_says() {
-    check("docs/rules.md", &rules());
-}
-
-#[test]
-fn every_link_of_rules_md_leads_to_a_page() {
+fn the_catalogue_is_what_the_rules_say() {
+    check("docs/rules/README.md", &rules());
     for rule in FAMILIES.into_iter().flatten() {
-        let page = std::fs::read_to_string(root().join("docs").join(page_of(rule)));
-        assert_eq!(page.ok().as_deref(), Some(rule.page), "{}", page_of(rule));
+        check(&format!("docs/rules/{}", page_of(rule)), &page(rule));
     }
+    let files = std::fs::read_dir(root().join("docs/rules")).expect("a folder").flatten();
+    let files: BTreeSet<String> = files.map(|file| file.file_name().to_string_lossy().into_owned()).collect();
+    let pages = FAMILIES.into_iter().flatten().map(page_of).chain(["README.md".to_owned()]).collect();
+    assert_eq!(files, pages, "docs/rules has a page for each rule, and no other");
 }
 
 /// Compares a document with what it should be, or rewrites it if the environment says so.
-fn check(path: &str, expected: &str) {
+pub(crate) fn check(path: &str, expected: &str) {
     let file = root().join(path);
     if std::env::var_os("KEYTRAIL_REGENERATE").is_some() {
         let folder = file.parent().expect("a folder");
@@ -186,9 +187,44 @@ fn rule_row(rule: &Rule) -> String {
     format!("| [{id}]({}) | {} | {severity} | {} |", page_of(rule), cell(rule.title), techniques.join(", "))
 }
 
-/// The rule's page, seen from `docs`.
+/// A rule's page as people read it: without the records, which are its tests.
+fn page(rule: &Rule) -> String {
+    let parsed = Page::parse(rule.page);
+    let techniques: Vec<_> = rule.mitre.iter().map(|id| technique(id)).collect();
+    let attack = if techniques.is_empty() { String::new() } else { format!(", ATT&CK {}", techniques.join(", ")) };
+    let mut text = format!("{MARK}\n\n# {}\n\n", parsed.title);
+    line(
+        &mut text,
+        &format!("`{}`, family {}, {}{attack}. {}", rule.id, rule.family, rule.severity.as_str(), looks_at(rule)),
+    );
+    for section in &parsed.sections {
+        line(&mut text, &format!("\n## {}\n", section.heading));
+        let body = section.lines.join("\n");
+        let mut body = body.trim().to_owned();
+        // Where records stood, several empty lines are left.
+        while body.contains("\n\n\n") {
+            body = body.replace("\n\n\n", "\n\n");
+        }
+        line(&mut text, &body);
+    }
+    text
+}
+
+fn looks_at(rule: &Rule) -> String {
+    let events = rules::index::events(rule);
+    let mut names: Vec<String> =
+        events.iter().map(|(source, name)| format!("{} {name}", source.trim_end_matches(".amazonaws.com"))).collect();
+    names.sort_unstable();
+    match &rule.check {
+        Check::Event { .. } => format!("An event rule, on: {}.", names.join(", ")),
+        Check::Usage(_) => "A usage rule: judged each day at the fold.".to_owned(),
+        Check::Posture(_) => "A posture rule: judged at the fold, by all that is known then.".to_owned(),
+    }
+}
+
+/// The file of a rule's page.
 fn page_of(rule: &Rule) -> String {
-    format!("../src/rules/{}/{}.md", rule.family.replace('-', "_"), rule.id.replace('-', "_"))
+    format!("{}.md", rule.id)
 }
 
 /// `T1078.004` stands at `T1078/004`.

@@ -1,21 +1,19 @@
 //! The sample logs and the domain's fixtures, through the binary: what an operator sees.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
 use keytrail::lake::tables::findings::Findings;
-use keytrail::lake::tables::key_changes::KeyChanges;
-use keytrail::lake::tables::key_use::KeyUses;
 use keytrail::lake::tables::keys::Keys;
 use keytrail::lake::tables::objects::Objects;
 use keytrail::lake::tables::usage::Usage;
 
 use crate::support::{
-    Row, assert_holds, backfill, files_below, key, keytrail, kms_record, log, number, on, rows, samples, tables,
-    temp_dir, text, write,
+    assert_holds, backfill, files_below, key, keytrail, kms_record, log, number, on, rows, samples, tables, temp_dir,
+    text, write,
 };
 
 struct Sampled {
@@ -288,194 +286,4 @@ fn escape_sequences_in_names_are_shown_not_obeyed() {
     }
     assert!(raw.is_empty(), "control characters were written as they are: {raw:#?}");
     assert!(shown >= 6, "only {shown} of the outputs show the name at all");
-}
-
-// ---- the fixtures of the domain ------------------------------------------------------------------
-
-/// The domain's records and the verdicts on them; nothing where the folder is not there.
-fn fixtures() -> Option<(Vec<Value>, BTreeMap<String, Value>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/domain/fixtures");
-    let read = |name: &str| {
-        std::fs::read(folder.join(name)).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
-    };
-    let Some((records, expected)) = read("records.json").zip(read("expected.json")) else {
-        eprintln!("skipped: no fixtures in {}", folder.display());
-        return None;
-    };
-    let expected = expected.as_object().expect("verdicts by eventID").clone().into_iter().collect();
-    Some((records["Records"].as_array().expect("records").clone(), expected))
-}
-
-struct Judged {
-    _folder: tempfile::TempDir,
-    out: PathBuf,
-}
-
-/// Analyses records as prod's security team would.
-fn judge(records: &[Value]) -> Judged {
-    let folder = temp_dir();
-    let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
-    write(&root.join("records.json"), &log(records));
-    let config = folder.path().join("keytrail.toml");
-    write(&config, b"[accounts]\nown = [\"111122223333\"]\n");
-    let summary = backfill(&[&root], &out, &["--config", config.to_str().expect("a path")]).ends_with(0).json();
-    assert_eq!(summary["records"]["malformed"], 0, "{summary}");
-    Judged { _folder: folder, out }
-}
-
-fn findings_of(out: &Path, event_id: &str) -> Vec<Row> {
-    rows::<Findings>(out).into_iter().filter(|row| text(row, "event_id") == event_id).collect()
-}
-
-/// Rules by the domain's names for them.
-fn rule_of(verdict: &str) -> Option<&'static str> {
-    Some(match verdict {
-        "DK-USE" => "default-key-use",
-        "CTX-04" => "context-service-claimed-directly",
-        "XA-INBOUND" => "cross-account-inbound",
-        "XA-OUTBOUND-DENIED" => "cross-account-denied",
-        "XA-REENCRYPT-OUT" => "reencrypt-to-foreign-key",
-        _ => return None,
-    })
-}
-
-#[test]
-fn fixtures_critical_actions_have_their_severity_and_tags() {
-    let Some((records, expected)) = fixtures() else { return };
-    let judged = judge(&records);
-    let mut checked = 0;
-    for (id, verdict) in &expected {
-        let findings = findings_of(&judged.out, id);
-        let Some(severity) = verdict["severity"].as_str() else { continue };
-        // The trail's own coverage is a family of its own; ordinary grants of services are no finding.
-        if ["PutEventSelectors", "CreateGrant"].contains(&verdict["eventName"].as_str().expect("a name")) {
-            continue;
-        }
-        assert_eq!(findings.len(), 1, "{}: {findings:?}", verdict["label"]);
-        assert_eq!(text(&findings[0], "severity"), severity, "{}", verdict["label"]);
-        let evidence = text(&findings[0], "evidence");
-        for tag in verdict["tags"].as_array().into_iter().flatten() {
-            assert!(evidence.contains(&tag.to_string()), "{}: no {tag} in {evidence}", verdict["label"]);
-        }
-        if let Some(mfa) = verdict["mfa"].as_str() {
-            let tag = format!("mfa_{}", mfa.trim_start_matches("federated_"));
-            assert!(evidence.contains(&tag), "{}: no {tag} in {evidence}", verdict["label"]);
-        }
-        checked += 1;
-    }
-    assert_eq!(checked, 7, "critical actions among the fixtures");
-}
-
-#[test]
-fn fixtures_other_findings_are_those_expected() {
-    let Some((records, expected)) = fixtures() else { return };
-    let judged = judge(&records);
-    let all = rows::<Findings>(&judged.out);
-    let of_rule = |rule: &str| all.iter().filter(|row| text(row, "rule_id") == rule).collect::<Vec<_>>();
-    for (id, verdict) in &expected {
-        let Some(named) = verdict["findings"].as_array() else { continue };
-        if named.is_empty() {
-            assert_eq!(findings_of(&judged.out, id), Vec::<Row>::new(), "{}", verdict["label"]);
-        }
-        for rule in named.iter().filter_map(|name| rule_of(name.as_str().expect("a name"))) {
-            assert!(!of_rule(rule).is_empty(), "{}: no finding of {rule}", verdict["label"]);
-        }
-    }
-    let keys_with =
-        |rule: &str| of_rule(rule).iter().map(|row| text(row, "key_id").to_owned()).collect::<BTreeSet<_>>();
-    let default_keys = ["11111111-2222-3333-4444-555555555555", "22222222-2222-3333-4444-555555555555"];
-    assert_eq!(keys_with("default-key-use"), default_keys.map(str::to_owned).into());
-    let inbound = of_rule("cross-account-inbound");
-    assert_eq!(inbound.len(), 1, "one finding for the pair: {inbound:?}");
-    assert_eq!(number(inbound[0], "event_count"), 1, "the pair is one call: {inbound:?}");
-    assert!(text(inbound[0], "message").contains("444455556666"));
-    let denied = of_rule("cross-account-denied");
-    assert_eq!((denied.len(), text(denied[0], "outcome")), (1, "attempt"));
-    assert_eq!(
-        text(denied[0], "key_arn"),
-        "arn:aws:kms:us-east-1:444455556666:key/aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
-    );
-    assert_eq!(of_rule("reencrypt-to-foreign-key").len(), 1);
-    assert_eq!(text(of_rule("reencrypt-to-foreign-key")[0], "severity"), "high");
-    assert_eq!(of_rule("context-service-claimed-directly").len(), 1);
-    assert!(of_rule("cross-account-outbound").is_empty(), "the AWS-owned key is nobody's: {all:?}");
-}
-
-#[test]
-fn fixtures_keys_services_and_counts_are_as_expected() {
-    let Some((records, expected)) = fixtures() else { return };
-    let judged = judge(&records);
-    let keys = rows::<Keys>(&judged.out);
-    let manager = |arn: &str| keys.iter().find(|row| text(row, "key_arn") == arn).map(|row| text(row, "manager"));
-    for (id, verdict) in &expected {
-        if let Some(arn) = verdict["key"].as_str() {
-            assert!(keys.iter().any(|row| text(row, "key_arn") == arn), "{}: no key {arn}", verdict["label"]);
-            if verdict["manager"] == "AWS" {
-                assert_eq!(manager(arn), Some("aws"), "{}", verdict["label"]);
-            }
-        }
-        // `kms` stands for KMS's own second record of a call.
-        if verdict.get("via").is_some() && verdict["via"] != "kms" {
-            let alone: Vec<Value> = records.iter().filter(|record| record["eventID"] == id.as_str()).cloned().collect();
-            let judged = judge(&alone);
-            let usage = rows::<Usage>(&judged.out);
-            assert_eq!(usage.len(), 1, "{}", verdict["label"]);
-            assert_eq!(
-                text(&usage[0], "via_service"),
-                verdict["via"].as_str().unwrap_or_default(),
-                "{}",
-                verdict["label"]
-            );
-        }
-    }
-    let usage = rows::<Usage>(&judged.out);
-    let counted: i64 = usage.iter().map(|row| number(row, "requests")).sum();
-    // All but PutEventSelectors, which names no key.
-    assert_eq!(counted, 25);
-    let pair: BTreeSet<&str> =
-        usage.iter().filter(|row| text(row, "side") != "local").map(|row| text(row, "side")).collect();
-    assert_eq!(pair, BTreeSet::from(["caller", "owner"]));
-    let uses = rows::<KeyUses>(&judged.out);
-    let inbound: i64 =
-        uses.iter().filter(|row| text(row, "relation") == "inbound").map(|row| number(row, "requests")).sum();
-    assert_eq!(inbound, 1, "the pair is one use: {uses:?}");
-}
-
-/// All of the fixtures happen in one second, so each act is judged by itself.
-#[test]
-fn fixtures_states_are_those_after_each_act() {
-    let Some((records, expected)) = fixtures() else { return };
-    let mut checked = 0;
-    for (id, verdict) in &expected {
-        let Some(state) = verdict["state"].as_str().filter(|_| verdict["state_provenance"].is_null()) else { continue };
-        let alone: Vec<Value> = records.iter().filter(|record| record["eventID"] == id.as_str()).cloned().collect();
-        let judged = judge(&alone);
-        let keys = rows::<Keys>(&judged.out);
-        let row = keys.iter().find(|row| text(row, "key_arn") == verdict["key"]).expect("the key has a row");
-        assert_eq!(text(row, "state"), state, "{}", verdict["label"]);
-        assert_eq!(
-            text(row, "deletion_time"),
-            verdict["deletion_date"].as_str().unwrap_or_default(),
-            "{}",
-            verdict["label"]
-        );
-        let changes = rows::<KeyChanges>(&judged.out);
-        assert!(
-            changes.iter().any(|row| text(row, "event_id") == id && text(row, "key_state") == state),
-            "{changes:?}"
-        );
-        checked += 1;
-    }
-    assert_eq!(checked, 3, "PendingDeletion, Deleted and Disabled");
-}
-
-/// DOMAIN F.3: an error Disabled at some time tells the state at that time.
-#[test]
-fn fixtures_a_refused_use_tells_the_state() {
-    let Some((records, _)) = fixtures() else { return };
-    let failed: Vec<Value> =
-        records.iter().filter(|record| record["eventID"] == "36b15380-6543-56a6-99fd-ba61ac57b345").cloned().collect();
-    assert_eq!(failed.len(), 1);
-    let keys = rows::<Keys>(&judge(&failed).out);
-    assert_eq!((keys.len(), text(&keys[0], "state"), number(&keys[0], "requests")), (1, "Disabled", 0), "{keys:?}");
 }

@@ -144,7 +144,7 @@ fn block_boundaries_change_nothing() {
         ];
         let drawn = agree(framed(Framing::Records, &records).as_bytes(), records.len());
         let drawn = drawn.unwrap_or_else(|why| panic!("filler of {length} bytes: {why}"));
-        counts.insert((drawn.records.analysed, drawn.findings.len(), drawn.records.malformed));
+        counts.insert((drawn.records.analysed, drawn.configurations.len(), drawn.records.malformed));
     }
     // The filler has no eventTime, but only a parser that is asked to read it would know.
     assert_eq!(counts, FxHashSet::from_iter([(3, 1, 0)]));

@@ -69,9 +69,10 @@ impl Kind {
 
 /// What a choice comes to.
 ///
-/// `key` is the key as the record names it; `manager` tells of a key by ARN or bare id (or of an alias) who manages it, if
-/// that is known; `account_default` is the key that EBS takes in this account and Region by default,
-/// `None` if that is not known: then it is assumed to be AWS's, which it is unless somebody changed it.
+/// `key` is the key as the record names it. `manager` tells who manages a key, asked by its name as
+/// written and then by its bare id, if that is known. `account_default` is the key that EBS takes in
+/// this account and Region by default; `None` if that is not known: then it is assumed to be AWS's,
+/// as it is unless somebody changed it.
 pub fn resolve(
     choice: Choice,
     key: Option<&str>,

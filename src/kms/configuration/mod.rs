@@ -118,10 +118,12 @@ fn of_response(row: &'static Row, event: &Event<'_>) -> Option<Configured> {
 
 /// A change of the account's default, with the key that it is from now on, if one is named.
 fn state(row: &'static Row, event: &Event<'_>) -> Configured {
-    let requested = first_text(&row.key_paths, event);
-    let from_response = requested.is_none();
-    let key = requested.or_else(|| first_text(&row.response_key_paths, event));
-    Configured { from_response: from_response && key.is_some(), key, ..Configured::new(row, Choice::State) }
+    let state = Configured::new(row, Choice::State);
+    if let Some(key) = first_text(&row.key_paths, event) {
+        return Configured { key: Some(key), ..state };
+    }
+    let key = first_text(&row.response_key_paths, event);
+    Configured { from_response: key.is_some(), key, ..state }
 }
 
 fn first_text(paths: &[Path], event: &Event<'_>) -> Option<String> {

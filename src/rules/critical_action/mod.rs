@@ -37,8 +37,7 @@ fn message(call: &Call<'_>, notes: &[String]) -> String {
     let mut text = if call.succeeded() {
         format!("{who} {}", filled_in(done, call))
     } else {
-        let code = call.event.error_code.unwrap_or_default();
-        format!("{who} tried to {} and failed ({code})", filled_in(tried, call))
+        format!("{who} tried to {} and failed ({})", filled_in(tried, call), phrase::failure(call))
     };
     for note in notes {
         text.push_str("; ");

@@ -172,7 +172,7 @@ class Generator:
         made = {}
         for name, child in node.below.items():
             if name == "*":
-                for any_name in self.random.sample(["s3", "redshift", "us-east-1", "tag"], self.random.choice([0, 1, 1, 2])):
+                for any_name in self.random.sample(["s3", "redshift", "tag"], self.random.choice([0, 1, 1, 2])):
                     made[any_name] = self.value(child)
                 continue
             if self.chance(0.85 if child.conditions or child.below else 0.65):
