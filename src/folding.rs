@@ -192,7 +192,7 @@ fn judged_posture(posture: &Posture<'_>) -> Vec<Finding> {
 fn configured(
     storage: &dyn Storage,
     files: Option<&Vec<FileEntry>>,
-    mut show: impl FnMut(&ConfigurationRow<'_>),
+    show: impl FnMut(&ConfigurationRow<'_>),
 ) -> Result<(), LakeError> {
     let mut read = Vec::new();
     for file in files.into_iter().flatten() {
@@ -202,7 +202,7 @@ fn configured(
         read.iter().flat_map(read::Rows::batches).map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
     let mut rows: Vec<_> = columns.iter().flat_map(ConfigurationColumns::rows).collect();
     rows.sort_by_key(|row| (row.first, row.event_id, row.service_rule, row.choice, row.key_ref));
-    rows.iter().for_each(|row| show(row));
+    rows.iter().for_each(show);
     Ok(())
 }
 

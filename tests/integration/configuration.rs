@@ -54,7 +54,10 @@ impl Known {
         decoder.decode(record.as_bytes(), |event| {
             let event = event?;
             let default = self.defaults.get(event.region).and_then(Value::as_str);
-            let mut said: Said = configuration::read(&event).iter().map(|one| self.tuple(one, default)).collect();
+            let read = configuration::read(&event);
+            // The ways out of KMS are our own rows.
+            let of_table = read.iter().filter(|one| one.row.id.strip_suffix(".off").is_none());
+            let mut said: Said = of_table.map(|one| self.tuple(one, default)).collect();
             said.sort();
             Ok(said)
         })

@@ -321,6 +321,36 @@ fn no_key_means_what_the_table_says_of_the_event() {
 }
 
 #[test]
+fn a_way_out_of_kms_is_read() {
+    let cases = [
+        (
+            "s3",
+            "PutBucketEncryption",
+            r#"{"ServerSideEncryptionConfiguration":{"Rule":{"ApplyServerSideEncryptionByDefault":{"SSEAlgorithm":"AES256"}}}}"#,
+            "s3.bucket_enc.off sse_s3",
+        ),
+        ("dynamodb", "UpdateTable", r#"{"sSESpecification":{"enabled":false}}"#, "ddb.table.off owned"),
+        (
+            "cassandra",
+            "UpdateTable",
+            r#"{"encryptionSpecification":{"type":"AWS_OWNED_KMS_KEY"}}"#,
+            "keyspaces.off owned",
+        ),
+        ("redshift", "ModifyCluster", r#"{"encrypted":false}"#, "redshift.cluster.off no_kms"),
+        (
+            "glue",
+            "PutDataCatalogEncryptionSettings",
+            r#"{"dataCatalogEncryptionSettings":{"encryptionAtRest":{"catalogEncryptionMode":"DISABLED"}}}"#,
+            "glue.catalog.off no_kms",
+        ),
+        ("xray", "PutEncryptionConfig", r#"{"type":"NONE"}"#, "xray.off owned"),
+    ];
+    for (source, name, request, expected) in cases {
+        assert_eq!(said(source, name, &format!(r#""request":{request}"#)), [expected]);
+    }
+}
+
+#[test]
 fn each_element_is_read_by_itself() {
     let device = |ebs: &str| format!(r#"{{"ebs":{ebs}}}"#);
     let devices = [
