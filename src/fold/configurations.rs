@@ -56,3 +56,98 @@ impl Configurations {
         self.resources.note(setting, name, row, holds_many(setting));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Seconds;
+
+    /// A row of an act at a time, of which only what the fold looks at is given.
+    fn row(rule: &'static str, event: &'static str, choice: Choice, time: i64) -> ConfigurationRow<'static> {
+        ConfigurationRow {
+            service_rule: rule,
+            service: "",
+            event_source: "",
+            event_name: event,
+            account_id: "111122223333",
+            region: "us-east-1",
+            resource: "",
+            choice: choice.as_str(),
+            key_ref: "",
+            key_arn: "",
+            by_service: false,
+            default_alias: "",
+            principal_arn: "",
+            principal_type: "",
+            session_name: "",
+            via_service: "",
+            requests: 1,
+            first: Seconds(time),
+            last: Seconds(time),
+            event_id: ["a", "b", "c", "d"][usize::try_from(time).expect("small")],
+        }
+    }
+
+    /// What is held of the rows: name, then choice, key and number of acts.
+    fn held(rows: &[ConfigurationRow<'_>]) -> Vec<(String, Vec<String>)> {
+        let mut configurations = Configurations::default();
+        rows.iter().for_each(|row| configurations.note(row));
+        let said = |row: &ConfigurationRow<'_>| format!("{} {} {}", row.choice, row.key_ref, row.requests);
+        let resources = configurations.resources.iter();
+        resources.map(|resource| (resource.name.to_owned(), resource.choices.iter().map(said).collect())).collect()
+    }
+
+    #[test]
+    fn a_choice_made_again_after_another_stands_twice() {
+        let choose =
+            |choice, time| ConfigurationRow { resource: "s", ..row("secrets.create", "CreateSecret", choice, time) };
+        let (default, own) = (Choice::Implicit, Choice::NamedAlias);
+        let rows = [choose(default, 0), choose(default, 1), choose(own, 2), choose(default, 3)];
+        let choices = ["implicit  2", "named_alias  1", "implicit  1"].map(str::to_owned).to_vec();
+        assert_eq!(held(&rows), [("s".to_owned(), choices)]);
+        // A bucket stands for its objects: there is no order to tell of.
+        let rows = rows.map(|row| ConfigurationRow { service_rule: "s3.put_object", event_name: "PutObject", ..row });
+        assert_eq!(held(&rows)[0].1, ["implicit  3", "named_alias  1"]);
+    }
+
+    #[test]
+    fn the_default_for_ebs_is_that_of_its_time() {
+        let volume = |name, time| ConfigurationRow {
+            resource: name,
+            ..row("ebs.create_volume", "CreateVolume", Choice::AccountDefault, time)
+        };
+        let modify = ConfigurationRow {
+            key_ref: "alias/app",
+            ..row("ebs.default_key", "ModifyEbsDefaultKmsKeyId", Choice::State, 1)
+        };
+        let reset = row("ebs.default_key", "ResetEbsDefaultKmsKeyId", Choice::State, 2);
+        let held = held(&[volume("v0", 0), modify, volume("v1", 1), reset, volume("v3", 3)]);
+        let choices: Vec<&str> = held.iter().map(|(_, choices)| choices[0].as_str()).collect();
+        let with_default = ["account_default  1", "account_default alias/app 1", "account_default alias/aws/ebs 1"];
+        assert_eq!(choices, [&with_default[..], &["named_alias alias/app 1"]].concat());
+    }
+
+    #[test]
+    fn what_an_account_has_once_needs_no_name() {
+        let catalog = |name, time| ConfigurationRow {
+            resource: name,
+            ..row("glue.catalog", "PutDataCatalogEncryptionSettings", Choice::Implicit, time)
+        };
+        let held_of_catalog = held(&[catalog("", 0), catalog("111122223333", 1)]);
+        assert_eq!(held_of_catalog, [(String::new(), vec!["implicit  2".to_owned()])]);
+        let unnamed = row("workspaces", "CreateWorkspaces", Choice::Implicit, 0);
+        let names: Vec<String> = held(&[unnamed, row("workspaces", "CreateWorkspaces", Choice::Implicit, 1)])
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(names, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_snapshot_is_a_thing_of_its_own() {
+        let act = |event, time| ConfigurationRow { resource: "c", ..row("memorydb", event, Choice::Owned, time) };
+        let names: Vec<String> =
+            held(&[act("CreateCluster", 0), act("CreateSnapshot", 1)]).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["b", "c"]);
+    }
+}

@@ -78,7 +78,7 @@ const SERVICES: [(&str, &str); 5] = [
     ("s3.put_object", "S3"),
 ];
 
-fn look_up<'t, T: Copy>(table: &'t [(&str, T)], rule: &str) -> Option<T> {
+fn look_up<T: Copy>(table: &[(&str, T)], rule: &str) -> Option<T> {
     table.iter().find(|(id, _)| *id == rule).map(|(_, words)| *words)
 }
 
@@ -161,5 +161,31 @@ pub fn event(row: &ConfigurationRow<'_>) -> String {
     match row.requests {
         0 | 1 => row.event_name.to_owned(),
         requests => format!("{}, {requests} requests", row.event_name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::configuration::find;
+
+    #[test]
+    fn names_are_as_short_as_they_stay_clear() {
+        let of = |text: &'static str| short(text);
+        assert_eq!(of("arn:aws:rds:us-east-1:111122223333:db:orders"), "orders");
+        assert_eq!(of("arn:aws:dynamodb:us-east-1:111122223333:table/orders"), "orders");
+        assert_eq!(of("arn:aws:ecr:us-east-1:111122223333:repository/team/app"), "team/app");
+        assert_eq!(of("arn:aws:secretsmanager:us-east-1:111122223333:secret:prod/db-AbCdEf"), "prod/db");
+        assert_eq!(of("arn:aws:sns:us-east-1:111122223333:alerts"), "alerts");
+        assert_eq!(of("https://sqs.us-east-1.amazonaws.com/111122223333/jobs"), "jobs");
+        assert_eq!(of("/shop/smtp"), "/shop/smtp");
+    }
+
+    #[test]
+    fn words_are_of_rows_that_there_are() {
+        let ids = THINGS.iter().map(|(id, _)| id).chain(ACCOUNT_WIDE.iter().chain(&SERVICES).map(|(id, _)| id));
+        for id in ids {
+            assert!(find(id).is_some(), "{id}");
+        }
     }
 }

@@ -73,11 +73,12 @@ impl Posture<'_> {
         let key = if row.key_arn.is_empty() { row.key_ref } else { row.key_arn };
         let manager = |key: &str| self.manager(key, row.account_id);
         // What the service took says more than that nobody chose it, if it is known whose it is.
-        if row.by_service {
-            match manager(key) {
-                Some(Manager::Aws) => return Kind::DkResolved,
-                Some(Manager::Customer) => return Kind::Cmk,
-                None => {}
+        if row.by_service && !key.is_empty() {
+            match (manager(key), Choice::of_key(key)) {
+                (Some(Manager::Aws), _) => return Kind::DkResolved,
+                (Some(Manager::Customer), _) | (None, Choice::NamedAlias) => return Kind::Cmk,
+                (None, Choice::NamedOwned) => return Kind::DkOwned,
+                (None, _) => {}
             }
         }
         let account_default = Some(row.key_ref).filter(|key| !key.is_empty() && !row.by_service);

@@ -3,6 +3,7 @@
 
 use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
+use crate::model::resources::Resource;
 use crate::model::severity::Severity;
 use crate::rules::configured::{event, key, service, thing, who};
 use crate::rules::draft::Draft;
@@ -22,11 +23,13 @@ const COPIES: [&str; 8] = [
 ];
 
 pub(super) fn judge(posture: &Posture<'_>) -> Vec<Draft> {
-    let resources = posture.resources.iter();
-    resources.flat_map(|resource| resource.choices).filter_map(|row| verdict(&row, posture)).collect()
+    let verdicts = |resource: Resource<'_>| -> Vec<Draft> {
+        resource.choices.iter().filter_map(|row| verdict(&resource, row, posture)).collect()
+    };
+    posture.resources.iter().flat_map(verdicts).collect()
 }
 
-fn verdict(row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> Option<Draft> {
+fn verdict(resource: &Resource<'_>, row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> Option<Draft> {
     let named = [row.key_arn, row.key_ref].into_iter().find(|key| owner_account(key).is_some())?;
     let owner = owner_account(named).filter(|owner| *owner != row.account_id && posture.is_foreign(owner))?;
     let (severity, follows) = if COPIES.contains(&row.service_rule) {
@@ -43,5 +46,5 @@ fn verdict(row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> Option<Draft> {
     let draft = Draft::on_configuration(row, severity, format!("{who} {done} ({event}): {follows}"))
         .with("service_rule", row.service_rule)
         .with("key_account_id", owner);
-    Some(draft.about(&[row.service_rule, row.account_id, row.region, row.resource, named, &row.first.date()]))
+    Some(draft.about(&[row.service_rule, row.account_id, row.region, resource.name, named]))
 }

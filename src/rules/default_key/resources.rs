@@ -169,19 +169,17 @@ fn message(
     posture: &Posture<'_>,
 ) -> String {
     let sentence = way.sentence(&who(first), &thing(first), service(first), &default_key(first, alias));
-    let mut message = format!("{sentence} ({})", event(first));
-    if let Some(row) = story.before {
-        message.push_str(&format!("; until then under {}", key(row, posture)));
-    }
-    let closed = story.after.iter().find_map(Act::own_key);
-    if let Some(row) = closed {
-        let (day, who) = (row.first.date(), who(row));
-        message.push_str(&format!("; closed: {who} chose {} on {day}", key(row, posture)));
+    let before = story.before.map(|row| format!("; until then under {}", key(row, posture))).unwrap_or_default();
+    let later =
+        |row: &ConfigurationRow<'_>| format!("{} chose {} on {}", who(row), key(row, posture), row.first.date());
+    let after = if let Some(row) = story.after.iter().find_map(Act::own_key) {
+        format!("; closed: {}", later(row))
     } else if let Some(row) = story.after.iter().rev().find_map(|act| act.of(&[Kind::Pending])) {
-        let (day, who, key) = (row.first.date(), who(row), key(row, posture));
-        message.push_str(&format!("; {who} chose {key} on {day}, and these logs do not tell whose that is"));
-    }
-    message
+        format!("; {}, and these logs do not tell whose that is", later(row))
+    } else {
+        String::new()
+    };
+    format!("{sentence} ({}){before}{after}", event(first))
 }
 
 impl Way {
@@ -225,12 +223,15 @@ fn together(group: &Group<'_>, found: Vec<UnderDefault<'_>>) -> Option<Draft> {
     // Of several ways the one that is proven best.
     let way = found.iter().map(|found| found.way).min()?;
     let what = format!("{count} {} in account {account}, {region}", things(row));
-    let mut message = way.sentence(&by, &what, service(row), &default_key(row, alias));
+    let sentence = way.sentence(&by, &what, service(row), &default_key(row, alias));
     let names: Vec<&str> = found.iter().map(|found| found.row.resource).filter(|name| !name.is_empty()).collect();
-    if let Some(shown) = names.get(..SHOWN) {
-        let shown: Vec<&str> = shown.iter().map(|name| short(name)).collect();
-        message.push_str(&format!(": {} and {} more", shown.join(", "), count - SHOWN));
-    }
+    let message = match names.get(..SHOWN) {
+        Some(shown) => {
+            let shown: Vec<&str> = shown.iter().map(|name| short(name)).collect();
+            format!("{sentence}: {} and {} more", shown.join(", "), count - SHOWN)
+        }
+        None => sentence,
+    };
     let names: Vec<String> = names.into_iter().take(NAMED).map(str::to_owned).collect();
     let first = found.into_iter().map(|found| found.draft).min_by_key(|draft| draft.span.0)?;
     let mut draft = Draft { severity, message, span, ..first };

@@ -35,6 +35,10 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
     // What was done last is what holds now.
     let (now, earlier) = acts.split_last()?;
     let row = now.of(&NO_KEY).filter(|_| now.of(&[Kind::Cmk, Kind::Pending]).is_none())?;
+    // What is made anew is another thing, of the same name.
+    if row.event_name.starts_with("Create") || row.event_name.starts_with("Restore") {
+        return None;
+    }
     let before = earlier.iter().rev().filter(|act| act.first() < row.first).find(|act| is_told(act));
     let own = before.and_then(Act::own_key);
     let pending = before.and_then(|act| act.of(&[Kind::Pending]));
