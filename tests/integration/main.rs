@@ -36,6 +36,7 @@ mod pages;
 mod policies;
 mod python;
 mod queue;
+mod resources;
 mod s3_commands;
 mod s3_source;
 mod samples;

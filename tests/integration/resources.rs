@@ -1,0 +1,155 @@
+//! What services were told of resources, through the binary: findings follow the time of acts, not the
+//! order of files, and many of a day become one.
+
+use std::path::{Path, PathBuf};
+
+use keytrail::lake::tables::findings::Findings;
+use serde_json::{Value, json};
+
+use crate::support::{Row, assert_holds, backfill, log, number, rows, tables, temp_dir, text, write};
+
+/// A call of Secrets Manager on the secret `name`, on a day of March 2026.
+fn record(event: &str, name: &str, key: Option<&str>, day: u64) -> Value {
+    let member = if event == "CreateSecret" { "name" } else { "secretId" };
+    let mut request = json!({ member: name });
+    if let Some(key) = key {
+        request["kmsKeyId"] = key.into();
+    }
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "IAMUser", "principalId": "AIDAEXAMPLEALICE", "accountId": "111122223333", "userName": "Alice",
+            "arn": "arn:aws:iam::111122223333:user/Alice",
+        },
+        "eventTime": format!("2026-03-{day:02}T09:00:00Z"), "eventSource": "secretsmanager.amazonaws.com",
+        "eventName": event, "awsRegion": "us-east-1", "sourceIPAddress": "198.51.100.7", "userAgent": "aws-cli/2",
+        "requestParameters": request,
+        "responseElements": { "arn": format!("arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}-AbCdEf") },
+        "eventID": format!("{event}-{name}-{day}"), "readOnly": false, "eventType": "AwsApiCall",
+        "managementEvent": true, "recipientAccountId": "111122223333", "eventCategory": "Management",
+    })
+}
+
+fn create(name: &str, day: u64) -> Value {
+    record("CreateSecret", name, None, day)
+}
+
+fn update(name: &str, key: &str, day: u64) -> Value {
+    record("UpdateSecret", name, Some(key), day)
+}
+
+/// Writes each list of records as a file; returns the files.
+fn files(folder: &Path, lists: &[Vec<Value>]) -> Vec<PathBuf> {
+    let path = |at: usize| folder.join(format!("{at}.json"));
+    for (at, records) in lists.iter().enumerate() {
+        write(&path(at), &log(records));
+    }
+    (0..lists.len()).map(path).collect()
+}
+
+/// The findings of the rule, of records in one file.
+fn by_omission(records: &[Value]) -> Vec<Row> {
+    let folder = temp_dir();
+    let out = folder.path().join("out");
+    let source = files(&folder.path().join("logs"), &[records.to_vec()]);
+    backfill(&[&source[0]], &out, &[]).ends_with(0);
+    rows::<Findings>(&out).into_iter().filter(|row| text(row, "rule_id") == "default-key-by-omission").collect()
+}
+
+fn secrets(count: u64, day: u64) -> Vec<Value> {
+    (0..count).map(|number| create(&format!("secret-{number:02}"), day)).collect()
+}
+
+#[test]
+fn twenty_resources_of_a_day_are_twenty_findings() {
+    let findings = by_omission(&secrets(20, 2));
+    assert_eq!(findings.len(), 20);
+    assert!(findings.iter().all(|finding| !text(finding, "resource_arn").is_empty()), "{findings:?}");
+}
+
+#[test]
+fn twenty_one_resources_of_a_day_are_one_finding() {
+    let findings = by_omission(&secrets(21, 2));
+    let [finding] = findings.as_slice() else { panic!("{} findings", findings.len()) };
+    let message = text(finding, "message");
+    assert!(message.starts_with("Alice named no key for 21 secrets in account 111122223333, us-east-1"), "{message}");
+    assert!(message.ends_with(": secret-00, secret-01, secret-02 and 18 more"), "{message}");
+    let evidence: Value = serde_json::from_str(text(finding, "evidence")).expect("JSON");
+    assert_eq!(evidence["resources_count"], 21);
+    assert_eq!(evidence["resources"].as_array().map(Vec::len), Some(21));
+    assert_eq!((number(finding, "event_count"), text(finding, "resource_arn")), (21, ""));
+}
+
+#[test]
+fn what_is_closed_or_of_another_day_does_not_count_among_the_many() {
+    let mut records = secrets(21, 2);
+    records.push(update("secret-07", "alias/app", 3));
+    let findings = by_omission(&records);
+    assert_eq!(findings.len(), 21);
+    let closed: Vec<_> = findings.iter().filter(|finding| text(finding, "severity") == "info").collect();
+    assert_eq!(closed.len(), 1);
+    let mut records = secrets(20, 2);
+    records.push(create("late", 3));
+    assert_eq!(by_omission(&records).len(), 21);
+}
+
+#[test]
+fn a_finding_is_closed_whichever_file_comes_first() {
+    let folder = temp_dir();
+    let lists = [vec![create("orders", 2)], vec![update("orders", "alias/app", 4)]];
+    let files = files(&folder.path().join("logs"), &lists);
+    for (at, order) in [[0, 1], [1, 0]].into_iter().enumerate() {
+        let out = folder.path().join(format!("out-{at}"));
+        let severity = |source: usize| {
+            backfill(&[&files[source]], &out, &[]).ends_with(0);
+            let findings = rows::<Findings>(&out);
+            findings.iter().map(|finding| text(finding, "severity").to_owned()).collect::<Vec<_>>()
+        };
+        let after_one = severity(order[0]);
+        assert_eq!(after_one, if order[0] == 0 { vec!["medium"] } else { vec![] });
+        assert_eq!(severity(order[1]), ["info"]);
+        let findings = rows::<Findings>(&out);
+        assert!(
+            text(&findings[0], "message").ends_with("; closed: Alice chose alias/app on 2026-03-04"),
+            "{findings:?}"
+        );
+        assert_holds(&out);
+    }
+}
+
+/// Of one secret: default, a key of its own, default again; of another: the same key before and after.
+#[test]
+fn the_order_of_files_changes_no_finding() {
+    let folder = temp_dir();
+    let lists = [
+        vec![create("orders", 2), update("returns", "alias/app", 2)],
+        vec![update("orders", "alias/app", 3)],
+        vec![update("orders", "", 4), update("returns", "", 4)],
+        vec![update("returns", "alias/app", 5), create("reviews", 5)],
+    ];
+    let files = files(&folder.path().join("logs"), &lists);
+    let run = |name: &str, sources: &[&[usize]]| {
+        let out = folder.path().join(name);
+        for files_of_run in sources {
+            let sources: Vec<&Path> = files_of_run.iter().map(|at| files[*at].as_path()).collect();
+            backfill(&sources, &out, &[]).ends_with(0);
+        }
+        out
+    };
+    let reference = run("reference", &[&[0, 1, 2, 3]]);
+    let found: Vec<(String, String)> = rows::<Findings>(&reference)
+        .iter()
+        .map(|row| (text(row, "severity").to_owned(), text(row, "message").to_owned()))
+        .collect();
+    let of = |what: &str| found.iter().filter(|(_, message)| message.contains(what)).collect::<Vec<_>>();
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(of("orders").iter().all(|(severity, message)| severity == "high" && message.contains("until then")));
+    assert!(of("returns").iter().all(|(severity, message)| severity == "info" && message.contains("closed")));
+    assert!(of("reviews").iter().all(|(severity, _)| severity == "medium"));
+    let reference = tables(&reference);
+    let orders: [&[&[usize]]; 4] =
+        [&[&[3, 2, 1, 0]], &[&[3], &[2], &[1], &[0]], &[&[2, 0], &[3, 1]], &[&[1, 3], &[0], &[2]]];
+    for (at, order) in orders.into_iter().enumerate() {
+        reference.assert_same(&tables(&run(&format!("order-{at}"), order)), &format!("{order:?}"));
+    }
+}
