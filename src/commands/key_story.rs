@@ -91,7 +91,7 @@ fn who(row: &Row) -> String {
     let name = phrase::principal(text(row, "principal_arn"));
     let session = text(row, "session_name");
     let via = text(row, "via_service");
-    let name = if session.is_empty() { name.to_owned() } else { format!("{name} ({session})") };
+    let name = if session.is_empty() { name } else { format!("{name} ({session})") };
     if via.is_empty() { name } else { format!("{name} through {via}") }
 }
 
