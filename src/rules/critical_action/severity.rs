@@ -149,6 +149,7 @@ impl Verdict {
             }
             "UpdateCustomKeyStore" => self.note_settings(request),
             "CreateGrant" => self.look_at_grant(call, settings),
+            "RevokeGrant" => self.note_grant_id(request),
             "UpdateAlias" | "DeleteAlias" | "CreateAlias" => {
                 if let Some(alias) = call.keys.alias {
                     self.facts.push(("alias", alias.into()));
@@ -183,6 +184,12 @@ impl Verdict {
         }
     }
 
+    fn note_grant_id(&mut self, named: Json<'_>) {
+        if let Some(id) = named.get("grantId").non_empty() {
+            self.facts.push(("grant_id", id.into()));
+        }
+    }
+
     fn look_at_grant(&mut self, call: &Call<'_>, settings: &Settings) {
         let grant = Grant::of(call.event.request);
         let made = Making::of(call);
@@ -199,6 +206,7 @@ impl Verdict {
         if grant.operations.contains(&"CreateGrant") {
             self.notes.push("the grantee may grant further".to_owned());
         }
+        self.note_grant_id(call.event.response);
         self.facts.push(("grantee", grant.grantee.into()));
         self.facts.push(("operations", grant.operations.into()));
     }
