@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Verdict;
 use super::findings::{self, Row, text};
+use crate::kms::policy::facts::PolicyFacts;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::storage::Storage;
@@ -79,19 +80,26 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
 
 /// What distinguishes this act from others of its name.
 fn detail(row: &Row) -> String {
-    ["alias", "grantee", "due_time", "rotation_type", "policy", "tags", "error_code"]
-        .iter()
-        .filter(|column| !text(row, column).is_empty())
-        .map(|column| format!("{column}={}", text(row, column)))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let columns = ["alias", "grant_id", "grantee", "due_time", "rotation_type", "tags", "error_code"];
+    let of_columns = columns.iter().map(|column| (*column, text(row, column).to_owned()));
+    let of_policy = Some(text(row, "policy")).filter(|policy| !policy.is_empty()).map(policy_detail);
+    let all = of_columns.chain(of_policy.into_iter().flatten()).filter(|(_, value)| !value.is_empty());
+    all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands out in a policy; the table has who may do what.
+fn policy_detail(policy: &str) -> [(&'static str, String); 2] {
+    let facts = PolicyFacts::parse(policy);
+    let weaknesses = if facts.readable { facts.weaknesses.join(",") } else { "unreadable".to_owned() };
+    let accounts: Vec<String> = facts.accounts.into_keys().collect();
+    [("policy", weaknesses), ("lets_in", accounts.join(","))]
 }
 
 fn who(row: &Row) -> String {
     let name = phrase::principal(text(row, "principal_arn"));
     let session = text(row, "session_name");
     let via = text(row, "via_service");
-    let name = if session.is_empty() { name.to_owned() } else { format!("{name} ({session})") };
+    let name = if session.is_empty() { name } else { format!("{name} ({session})") };
     if via.is_empty() { name } else { format!("{name} through {via}") }
 }
 
