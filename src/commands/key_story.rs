@@ -44,6 +44,8 @@ fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
     for (name, ..) in columns.iter().filter(|(name, ..)| *name != "key_arn") {
         let Some(value) = row.get(*name) else { continue };
         let lines: Vec<String> = match value {
+            Value::String(facts) if *name == "policy" => policy_lines(facts),
+            Value::String(grants) if *name == "grants" => grant_lines(grants),
             Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             Value::String(text) => vec![text.clone()],
             other => vec![other.to_string()],
@@ -53,6 +55,34 @@ fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who may do what, and what is weak about it.
+fn policy_lines(facts: &str) -> Vec<String> {
+    let facts = PolicyFacts::parse(facts);
+    if !facts.readable {
+        return vec!["it could not be read".to_owned()];
+    }
+    let weak = (!facts.weaknesses.is_empty())
+        .then(|| format!("weaknesses: {} (keytrail rules put-key-policy)", facts.weaknesses.join(", ")));
+    facts.lines.into_iter().chain(weak).collect()
+}
+
+/// An open grant a line.
+fn grant_lines(grants: &str) -> Vec<String> {
+    let Ok(Value::Object(grants)) = serde_json::from_str(grants) else { return vec![grants.to_owned()] };
+    let more = grants.len().saturating_sub(SHOWN);
+    let shown = grants.iter().take(SHOWN).map(|(id, grant)| {
+        let member = |name: &str| grant.get(name).and_then(Value::as_str).unwrap_or_default();
+        let operations = grant.get("operations").and_then(Value::as_array).into_iter().flatten();
+        let operations: Vec<&str> = operations.filter_map(Value::as_str).collect();
+        let limits = match grant.get("constraints") {
+            Some(Value::Object(limits)) => format!(", only {}", Value::from(limits.clone())),
+            _ => String::new(),
+        };
+        format!("{} to {}{limits}, since {}, id {id}", operations.join(", "), member("grantee"), member("created"))
+    });
+    shown.chain((more > 0).then(|| format!("and {more} more; the table has them"))).collect()
 }
 
 fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
