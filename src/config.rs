@@ -88,6 +88,8 @@ struct FileSuppression {
     key: Option<String>,
     principal: Option<String>,
     account: Option<String>,
+    alias: Option<String>,
+    resource: Option<String>,
     /// Not used by the program: whoever reads the file must know why.
     reason: String,
     expires: Option<String>,
@@ -161,8 +163,14 @@ fn checked(file: FileSuppression) -> Result<Suppression, String> {
     if file.reason.trim().is_empty() {
         return Err("a suppression needs a reason".to_owned());
     }
-    if file.rule.is_none() && file.key.is_none() && file.principal.is_none() && file.account.is_none() {
-        return Err("a suppression without rule, key, principal or account would hide everything".to_owned());
+    let criteria = [&file.rule, &file.key, &file.principal, &file.account, &file.alias, &file.resource];
+    if criteria.iter().all(|criterion| criterion.is_none()) {
+        return Err(
+            "a suppression without rule, key, principal, account, alias or resource would hide everything".to_owned()
+        );
+    }
+    if file.resource.as_deref() == Some("*") {
+        return Err("resource \"*\" would hide everything".to_owned());
     }
     let expires = match &file.expires {
         None => None,
@@ -170,5 +178,13 @@ fn checked(file: FileSuppression) -> Result<Suppression, String> {
             Some(Seconds::parse_date(date).ok_or_else(|| format!("expires: {date:?} is no date YYYY-MM-DD"))?)
         }
     };
-    Ok(Suppression { rule: file.rule, key: file.key, principal: file.principal, account: file.account, expires })
+    Ok(Suppression {
+        rule: file.rule,
+        key: file.key,
+        principal: file.principal,
+        account: file.account,
+        alias: file.alias,
+        resource: file.resource,
+        expires,
+    })
 }

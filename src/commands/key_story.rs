@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::Verdict;
 use super::findings::{self, Row, text};
+use crate::kms::policy::facts::PolicyFacts;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::storage::Storage;
@@ -43,6 +44,8 @@ fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
     for (name, ..) in columns.iter().filter(|(name, ..)| *name != "key_arn") {
         let Some(value) = row.get(*name) else { continue };
         let lines: Vec<String> = match value {
+            Value::String(facts) if *name == "policy" => policy_lines(facts),
+            Value::String(grants) if *name == "grants" => grant_lines(grants),
             Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             Value::String(text) => vec![text.clone()],
             other => vec![other.to_string()],
@@ -52,6 +55,34 @@ fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Who may do what, and what is weak about it.
+fn policy_lines(facts: &str) -> Vec<String> {
+    let facts = PolicyFacts::parse(facts);
+    if !facts.readable {
+        return vec!["it could not be read".to_owned()];
+    }
+    let weak = (!facts.weaknesses.is_empty())
+        .then(|| format!("weaknesses: {} (keytrail rules put-key-policy)", facts.weaknesses.join(", ")));
+    facts.lines.into_iter().chain(weak).collect()
+}
+
+/// An open grant a line.
+fn grant_lines(grants: &str) -> Vec<String> {
+    let Ok(Value::Object(grants)) = serde_json::from_str(grants) else { return vec![grants.to_owned()] };
+    let more = grants.len().saturating_sub(SHOWN);
+    let shown = grants.iter().take(SHOWN).map(|(id, grant)| {
+        let member = |name: &str| grant.get(name).and_then(Value::as_str).unwrap_or_default();
+        let operations = grant.get("operations").and_then(Value::as_array).into_iter().flatten();
+        let operations: Vec<&str> = operations.filter_map(Value::as_str).collect();
+        let limits = match grant.get("constraints") {
+            Some(Value::Object(limits)) => format!(", only {}", Value::from(limits.clone())),
+            _ => String::new(),
+        };
+        format!("{} to {}{limits}, since {}, id {id}", operations.join(", "), member("grantee"), member("created"))
+    });
+    shown.chain((more > 0).then(|| format!("and {more} more; the table has them"))).collect()
 }
 
 fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
@@ -79,19 +110,26 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
 
 /// What distinguishes this act from others of its name.
 fn detail(row: &Row) -> String {
-    ["alias", "grantee", "due_time", "rotation_type", "policy", "tags", "error_code"]
-        .iter()
-        .filter(|column| !text(row, column).is_empty())
-        .map(|column| format!("{column}={}", text(row, column)))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let columns = ["alias", "grant_id", "grantee", "due_time", "rotation_type", "tags", "error_code"];
+    let of_columns = columns.iter().map(|column| (*column, text(row, column).to_owned()));
+    let of_policy = Some(text(row, "policy")).filter(|policy| !policy.is_empty()).map(policy_detail);
+    let all = of_columns.chain(of_policy.into_iter().flatten()).filter(|(_, value)| !value.is_empty());
+    all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+/// What stands out in a policy; the table has who may do what.
+fn policy_detail(policy: &str) -> [(&'static str, String); 2] {
+    let facts = PolicyFacts::parse(policy);
+    let weaknesses = if facts.readable { facts.weaknesses.join(",") } else { "unreadable".to_owned() };
+    let accounts: Vec<String> = facts.accounts.into_keys().collect();
+    [("policy", weaknesses), ("lets_in", accounts.join(","))]
 }
 
 fn who(row: &Row) -> String {
     let name = phrase::principal(text(row, "principal_arn"));
     let session = text(row, "session_name");
     let via = text(row, "via_service");
-    let name = if session.is_empty() { name.to_owned() } else { format!("{name} ({session})") };
+    let name = if session.is_empty() { name } else { format!("{name} ({session})") };
     if via.is_empty() { name } else { format!("{name} through {via}") }
 }
 

@@ -38,6 +38,10 @@ pub struct Suppression {
     pub principal: Option<String>,
     /// Account of the trail.
     pub account: Option<String>,
+    /// Alias of the key, `alias/…`.
+    pub alias: Option<String>,
+    /// The resource as the finding names it; with `*` at its end, all whose names start so.
+    pub resource: Option<String>,
     /// Acts from this moment on are reported again. Compared with the act, not with the clock: a
     /// backfill gives the same result whenever it runs.
     pub expires: Option<Seconds>,
@@ -53,6 +57,30 @@ impl Suppression {
             && same(&self.key, &subject.key_arn)
             && same(&self.principal, &subject.principal_arn)
             && same(&self.account, &subject.account_id)
+            && same(&self.alias, &subject.key_alias)
+            && self.resource.as_deref().is_none_or(|wanted| is_named(wanted, &subject.resource_arn))
             && self.expires.is_none_or(|end| finding.event_time < end)
+    }
+}
+
+fn is_named(wanted: &str, resource: &str) -> bool {
+    match wanted.strip_suffix('*') {
+        Some(start) => resource.starts_with(start),
+        None => wanted == resource,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_is_named_whole_or_by_its_start() {
+        assert!(is_named("orders", "orders") && !is_named("orders", "orders-2"));
+        assert!(is_named(
+            "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/*",
+            "arn:aws:secretsmanager:us-east-1:111122223333:secret:dev/db-AbCdEf"
+        ));
+        assert!(!is_named("dev/*", "prod/db") && !is_named("de*v", "dev"));
     }
 }

@@ -434,6 +434,7 @@ fn a_configuration_that_makes_no_sense_names_the_place() {
         ("[accounts]\n\n[[suppression]]\nrule = \"x\"\n", &["keytrail.toml", "line 3", "suppression"]),
         ("[accounts\n", &["keytrail.toml", "line 1"]),
         ("[accounts]\nown = [\"1111\"]\n", &["keytrail.toml", "accounts.own", "1111"]),
+        ("[[suppressions]]\nresource = \"*\"\nreason = \"r\"\n", &["keytrail.toml", "would hide everything"]),
         ("[[suppressions]]\nrule = \"no-such-rule\"\nreason = \"r\"\n", &["keytrail.toml", "no-such-rule"]),
         ("[inventory]\nfiles = [\"absent.json\"]\n", &["absent.json"]),
     ] {

@@ -203,3 +203,21 @@ fn other_rules(case: &Case, found: &Found) -> Vec<String> {
     let missing = expected.difference(&fired).map(|id| format!("{id} should fire too"));
     surplus.chain(missing).collect()
 }
+
+/// What the fold finds out by itself, the rule of the act knows where it is told whose accounts are ours.
+#[test]
+fn told_which_accounts_are_own_the_act_is_judged_at_once_and_the_fold_is_silent() {
+    let mut settings = Settings::default();
+    settings.accounts.own.insert("111122223333".to_owned());
+    let plan = Plan::new(settings, Selection::Fast);
+    for rule in ["grant-foreign-account", "policy-foreign-account"] {
+        let cases = cases_of(rules::find(rule).expect("a rule")).into_iter();
+        for case in cases.filter(|case| case.example.severity > Some(Severity::Info)) {
+            let drawn = analyse(&plan, &case.example).expect("records");
+            let worst = drawn.findings.iter().map(|finding| finding.severity).max();
+            assert!(worst >= case.example.severity, "{case}: {worst:?}");
+            let found = found(&plan, drawn).expect("a lake");
+            assert!(!found.contains_key(rule), "{case}: {found:?}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::ops::BitOr;
 
-/// A set of [`ACTIONS`]. Actions of other services, and of KMS that this table does not know, are in none.
+/// A set of `ACTIONS`. Actions of other services, and of KMS that this table does not know, are in none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Actions(u64);
 

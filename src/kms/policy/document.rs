@@ -15,6 +15,7 @@ pub struct Policy {
 
 /// One statement.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "IAM has as many negations")]
 pub struct Statement {
     /// `Sid`, or empty.
     pub sid: String,

@@ -37,6 +37,15 @@ pub struct Access {
     pub if_foreign: Option<Severity>,
 }
 
+impl Access {
+    /// Whether it is more than `before` was. Who may use a key gains nothing by reading about it.
+    #[must_use]
+    pub fn exceeds(&self, before: &Self) -> bool {
+        let gained = self.rights.iter().any(|right| right != "read" && !before.rights.contains(right));
+        gained || self.if_foreign > before.if_foreign
+    }
+}
+
 /// What a policy has that another has not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {

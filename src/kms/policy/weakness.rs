@@ -90,25 +90,25 @@ impl Weakness {
         }
     }
 
-    /// A half-sentence about the policy.
+    /// A half-sentence that goes on from "the policy".
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Public => "it lets everybody in",
-            Self::PublicConditioned => "it lets everybody in who meets a condition that any account can meet",
-            Self::ForeignAccount => "it lets a foreign account in",
-            Self::Everything => "it lets somebody else than the account's root do everything",
-            Self::AllBut => "it lets everybody in but some (NotPrincipal)",
-            Self::LooseActions => "its actions cover more than they name",
-            Self::NoRoot => "it leaves the account's root out, so IAM policies no longer apply",
-            Self::Bypassed => "the lock-out safety check was bypassed",
-            Self::NoAdministrator => "nobody of the account can change it again",
-            Self::NoSeparation => "it lets one principal administer and decrypt",
-            Self::ConfusedDeputy => "it lets a service use the key for any account's resources",
-            Self::FreeGrants => "it lets grants be made to anybody",
-            Self::DeadPrincipal => "it names a deleted principal",
-            Self::ManyPrincipals => "it lets many principals in",
-            Self::Unreadable => "it could not be read",
+            Self::Public => "lets everybody in",
+            Self::PublicConditioned => "lets everybody in who meets a condition that any account can meet",
+            Self::ForeignAccount => "lets a foreign account in",
+            Self::Everything => "lets somebody besides the account's root do everything",
+            Self::AllBut => "lets everybody in but those it names",
+            Self::LooseActions => "allows more actions than it seems to",
+            Self::NoRoot => "leaves the account's root out, so IAM policies no longer apply",
+            Self::Bypassed => "was set without the lock-out safety check",
+            Self::NoAdministrator => "lets nobody of the account change it again",
+            Self::NoSeparation => "lets one principal administer and decrypt",
+            Self::ConfusedDeputy => "lets a service use the key for any account's resources",
+            Self::FreeGrants => "lets grants be made to anybody",
+            Self::DeadPrincipal => "names a deleted principal",
+            Self::ManyPrincipals => "lets many principals in",
+            Self::Unreadable => "could not be read",
         }
     }
 

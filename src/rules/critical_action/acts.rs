@@ -77,12 +77,31 @@ pub const RULES: &[Rule] = &[
         "Primary Region of a multi-Region KMS key changed", include_str!("update_primary_region.md")),
 ];
 
-/// An act in words: behind the actor's name, and behind "tried to". `{key}`, `{alias}`, `{grantee}`
-/// and `{store}` stand for what the record names.
+/// An act in words: behind the actor's name, and behind "tried to". `{key}`, `{alias}`, `{grantee}`,
+/// `{operations}`, `{region}`, `{store}` and `{tags}` stand for what the record names.
 pub(super) fn words(event_name: &str) -> (&'static str, &'static str) {
     let known = WORDS.iter().find(|(name, ..)| *name == event_name);
     known.map_or(("changed {key}", "change {key}"), |(_, done, tried)| (done, tried))
 }
+
+/// What an act leads to, for somebody who does not know KMS well; most need no saying.
+pub(super) fn consequence(event_name: &str) -> Option<&'static str> {
+    CONSEQUENCES.iter().find(|(name, _)| *name == event_name).map(|(_, then)| *then)
+}
+
+const CONSEQUENCES: &[(&str, &str)] = &[
+    ("CancelKeyDeletion", "it stays disabled until it is enabled"),
+    ("DeleteAlias", "calls by this alias fail from now on"),
+    ("DeleteExpiredKeyMaterial", "nothing can be decrypted with it until the same material is imported again"),
+    ("DeleteImportedKeyMaterial", "nothing can be decrypted with it until the same material is imported again"),
+    ("DeleteKey", "what is still encrypted under it cannot be read any more"),
+    ("DisableKey", "every use of it fails until it is enabled"),
+    ("DisconnectCustomKeyStore", "its keys cannot be used until it is connected"),
+    ("GetParametersForImport", "with them material can be imported for 24 hours"),
+    ("RevokeGrant", "whoever used the key by that grant loses it"),
+    ("ScheduleKeyDeletion", "every use of it fails from now on"),
+    ("UpdateAlias", "who encrypts by this alias uses that key from now on"),
+];
 
 #[rustfmt::skip]
 const WORDS: &[(&str, &str, &str)] = &[
@@ -90,7 +109,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("ConnectCustomKeyStore", "connected {store}", "connect {store}"),
     ("CreateAlias", "created {alias} for {key}", "create {alias} for {key}"),
     ("CreateCustomKeyStore", "created {store}", "create {store}"),
-    ("CreateGrant", "granted {grantee} use of {key}", "grant {grantee} use of {key}"),
+    ("CreateGrant", "granted {operations} on {key} to {grantee}", "grant {operations} on {key} to {grantee}"),
     ("CreateKey", "created {key}", "create {key}"),
     ("DeleteAlias", "deleted {alias} of {key}", "delete {alias} of {key}"),
     ("DeleteCustomKeyStore", "deleted {store}", "delete {store}"),
@@ -105,14 +124,14 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("GetParametersForImport", "fetched import parameters for {key}", "fetch import parameters for {key}"),
     ("ImportKeyMaterial", "imported material into {key}", "import material into {key}"),
     ("PutKeyPolicy", "replaced the policy of {key}", "replace the policy of {key}"),
-    ("ReplicateKey", "replicated {key}", "replicate {key}"),
+    ("ReplicateKey", "replicated {key} to {region}", "replicate {key} to {region}"),
     ("RevokeGrant", "revoked a grant on {key}", "revoke a grant on {key}"),
     ("ScheduleKeyDeletion", "scheduled the deletion of {key}", "schedule the deletion of {key}"),
-    ("TagResource", "changed tags of {key}", "change tags of {key}"),
-    ("UntagResource", "removed tags of {key}", "remove tags of {key}"),
+    ("TagResource", "changed {tags} of {key}", "change {tags} of {key}"),
+    ("UntagResource", "removed {tags} of {key}", "remove {tags} of {key}"),
     ("UpdateAlias", "pointed {alias} at {key}", "point {alias} at {key}"),
     ("UpdateCustomKeyStore", "changed the settings of {store}", "change the settings of {store}"),
-    ("UpdatePrimaryRegion", "changed the primary Region of {key}", "change the primary Region of {key}"),
+    ("UpdatePrimaryRegion", "moved the primary of {key} to {region}", "move the primary of {key} to {region}"),
 ];
 
 /// Acts on which a fresh second factor is asked for (DOMAIN A.11).

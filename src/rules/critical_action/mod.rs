@@ -7,6 +7,7 @@ mod severity;
 use crate::kms::call::Call;
 use crate::kms::grant::Grant;
 use crate::kms::operations::OperationClass;
+use crate::model::json::Json;
 use crate::model::severity::Severity;
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
@@ -34,12 +35,12 @@ fn message(call: &Call<'_>, notes: &[String]) -> String {
         "svc:kms" => "KMS".to_owned(),
         _ => phrase::who(call),
     };
-    let mut text = if call.succeeded() {
-        format!("{who} {}", filled_in(done, call))
+    let (mut text, then) = if call.succeeded() {
+        (format!("{who} {}", filled_in(done, call)), acts::consequence(call.event.name))
     } else {
-        format!("{who} tried to {} and failed ({})", filled_in(tried, call), phrase::failure(call))
+        (format!("{who} tried to {} and {}", filled_in(tried, call), phrase::failure(call)), None)
     };
-    for note in notes {
+    for note in then.into_iter().chain(notes.iter().map(String::as_str)) {
         text.push_str("; ");
         text.push_str(note);
     }
@@ -54,7 +55,10 @@ fn filled_in(words: &str, call: &Call<'_>) -> String {
     let name = match place {
         "alias" => call.keys.alias.unwrap_or("an alias").to_owned(),
         "grantee" => Grant::of(call.event.request).grantee.to_owned(),
+        "operations" => operations(call),
+        "region" => region(call),
         "store" => store(call),
+        "tags" => tags(call.event.request),
         // The alias has been named already.
         _ if call.class == OperationClass::Alias => {
             phrase::named_key(call.keys.arn.as_deref().unwrap_or_default(), None)
@@ -70,4 +74,39 @@ fn store(call: &Call<'_>) -> String {
         .iter()
         .find_map(|value| value.non_empty());
     name.map_or_else(|| "a custom key store".to_owned(), |name| format!("custom key store {name}"))
+}
+
+fn operations(call: &Call<'_>) -> String {
+    let operations = Grant::of(call.event.request).operations;
+    if operations.is_empty() { "use".to_owned() } else { operations.join(", ") }
+}
+
+/// The Region that a request names.
+fn region(call: &Call<'_>) -> String {
+    let named = ["replicaRegion", "primaryRegion"].iter().find_map(|name| call.event.request.get(name).non_empty());
+    named.unwrap_or("another Region").to_owned()
+}
+
+/// Tags by their keys. Their values may be private.
+fn tags(request: Json<'_>) -> String {
+    let set = request.get("tags").elements().filter_map(|tag| tag.get_any_case("tagKey").str());
+    let names: Vec<_> = set.chain(request.get("tagKeys").elements().filter_map(Json::str)).collect();
+    match names.as_slice() {
+        [] => "tags".to_owned(),
+        [one] => format!("tag {one}"),
+        many => format!("tags {}", many.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::kms::policy::weakness::Weakness;
+
+    #[test]
+    fn every_weakness_stands_on_the_page() {
+        let page = crate::rules::find("put-key-policy").expect("a rule").page;
+        for id in Weakness::ALL.iter().map(|weakness| weakness.id()).chain(["P15"]) {
+            assert!(page.contains(&format!("\n- **{id}**, ")), "{id} is not in the list");
+        }
+    }
 }

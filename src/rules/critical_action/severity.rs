@@ -12,12 +12,25 @@ use crate::kms::policy::analysis::{self, Key};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::kms::policy::weakness::{Found, Weakness};
 use crate::kms::principal::PrincipalKind;
+use crate::model::json::Json;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
+use crate::rules::phrase;
 use crate::rules::settings::Settings;
 
 /// Statements and principals that a message names of each weakness; the evidence has all.
 const PLACES: usize = 3;
+
+/// Settings of a custom key store that `UpdateCustomKeyStore` shows.
+const STORE_SETTINGS: [&str; 7] = [
+    "newCustomKeyStoreName",
+    "cloudHsmClusterId",
+    "xksProxyConnectivity",
+    "xksProxyUriEndpoint",
+    "xksProxyUriPath",
+    "xksProxyVpcEndpointServiceName",
+    "xksProxyVpcEndpointServiceOwner",
+];
 
 /// A severity, and what led to it.
 #[derive(Debug)]
@@ -77,6 +90,16 @@ fn as_evidence(found: &Found) -> (String, Value) {
     (found.weakness.id().to_owned(), fact)
 }
 
+/// When the waiting period of a deletion ends. That of a multi-Region primary has not begun while it
+/// has replicas.
+fn end_of_waiting(response: Json<'_>) -> String {
+    if response.get("keyState").str() == Some("PendingReplicaDeletion") {
+        return ", which begin when its last replica is gone".to_owned();
+    }
+    let date = response.get("deletionDate").text().and_then(|text| Seconds::parse_lenient(&text));
+    date.map(|date| format!(", until {}", date.rfc3339())).unwrap_or_default()
+}
+
 /// KMS records a change of two Regions twice; the second record says that KMS made it.
 fn is_echo(call: &Call<'_>) -> bool {
     matches!(call.event.name, "CreateKey" | "UpdatePrimaryRegion") && call.via.label() == "kms"
@@ -96,7 +119,7 @@ impl Verdict {
                 let days =
                     response.get("pendingWindowInDays").i64().or_else(|| request.get("pendingWindowInDays").i64());
                 if let Some(days) = days {
-                    self.notes.push(format!("waiting period {days} days"));
+                    self.notes.push(format!("waiting period {days} days{}", end_of_waiting(response)));
                     self.facts.push(("pending_window_in_days", days.into()));
                     if days <= 7 {
                         self.tags.push("fast_delete");
@@ -111,7 +134,7 @@ impl Verdict {
                     self.severity = Severity::Info;
                 } else if let Some(origin @ ("EXTERNAL" | "EXTERNAL_KEY_STORE")) = origin {
                     self.severity = self.severity.max(Severity::Medium);
-                    self.notes.push(format!("key material of origin {origin}"));
+                    self.notes.push(format!("its material comes from outside of KMS ({origin})"));
                 }
             }
             "CreateCustomKeyStore" if request.get("customKeyStoreType").str() == Some("EXTERNAL_KEY_STORE") => {
@@ -124,7 +147,9 @@ impl Verdict {
                     self.notes.push(format!("rotation every {days} days"));
                 }
             }
+            "UpdateCustomKeyStore" => self.note_settings(request),
             "CreateGrant" => self.look_at_grant(call, settings),
+            "RevokeGrant" => self.note_grant_id(request),
             "UpdateAlias" | "DeleteAlias" | "CreateAlias" => {
                 if let Some(alias) = call.keys.alias {
                     self.facts.push(("alias", alias.into()));
@@ -132,6 +157,14 @@ impl Verdict {
             }
             _ => {}
         }
+    }
+
+    /// Passwords and credentials are in no record: a request that shows nothing else changes one.
+    fn note_settings(&mut self, request: Json<'_>) {
+        let shown = |name: &&str| Some(format!("{name} {}", request.get(name).non_empty()?));
+        let changed: Vec<String> = STORE_SETTINGS.iter().filter_map(shown).collect();
+        let secret = "a password or credential, which no record shows".to_owned();
+        self.notes.push(if changed.is_empty() { secret } else { changed.join(", ") });
     }
 
     /// Imported material that destroys itself soon is a way to hold data to ransom.
@@ -143,11 +176,17 @@ impl Verdict {
         }
         let left = valid_to.0 - call.event.time.0;
         self.facts.push(("valid_to", valid_to.rfc3339().into()));
-        self.notes.push(format!("the material expires {}", valid_to.rfc3339()));
+        self.notes.push(format!("that material is gone at {}", valid_to.rfc3339()));
         if left < Seconds::DAY {
             self.severity = Severity::Critical;
         } else if left < 30 * Seconds::DAY {
             self.severity = self.severity.max(Severity::High);
+        }
+    }
+
+    fn note_grant_id(&mut self, named: Json<'_>) {
+        if let Some(id) = named.get("grantId").non_empty() {
+            self.facts.push(("grant_id", id.into()));
         }
     }
 
@@ -156,17 +195,18 @@ impl Verdict {
         let made = Making::of(call);
         let standing = grant.standing(&settings.accounts, made.owner);
         self.severity = grant.severity(&made, standing);
-        if !grant.operations.is_empty() {
-            self.notes.push(grant.operations.join(", "));
+        match standing {
+            Some(Standing::Foreign) => self.tag("cross_account", "the grantee is in a foreign account"),
+            Some(Standing::Unknown) => self.tag("other_account", "the grantee is in another account"),
+            _ => {}
         }
         if !grant.constrained {
             self.notes.push("no constraints".to_owned());
         }
-        match standing {
-            Some(Standing::Foreign) => self.tags.push("cross_account"),
-            Some(Standing::Unknown) => self.tags.push("other_account"),
-            _ => {}
+        if grant.operations.contains(&"CreateGrant") {
+            self.notes.push("the grantee may grant further".to_owned());
         }
+        self.note_grant_id(call.event.response);
         self.facts.push(("grantee", grant.grantee.into()));
         self.facts.push(("operations", grant.operations.into()));
     }
@@ -181,25 +221,27 @@ impl Verdict {
         found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
         self.facts.push(("policy", found.iter().map(as_evidence).collect::<Map<_, _>>().into()));
         // The bypass has a say of its own.
-        for found in found.iter().filter(|found| found.weakness != Weakness::Bypassed) {
-            self.note_weakness(found);
+        let told = found.iter().filter(|found| found.weakness != Weakness::Bypassed);
+        let mut words: Vec<String> = told.filter_map(|found| self.weakness(found)).collect();
+        let others = PolicyFacts::of(document, owner, false).accounts.into_keys();
+        let unknown: Vec<_> = others.filter(|account| standing(account) == Standing::Unknown).collect();
+        if !unknown.is_empty() {
+            self.tags.push("other_account");
+            words.push(format!("lets {} in", phrase::accounts(&unknown)));
         }
-        let unknown: Vec<_> = PolicyFacts::of(document, owner, false).accounts.into_keys().collect();
-        if unknown.iter().any(|account| standing(account) == Standing::Unknown) {
-            self.tag("other_account", &format!("the policy lets in account {}", unknown.join(", ")));
+        if !words.is_empty() {
+            self.notes.push(format!("the new policy {}", phrase::listed(&words)));
+        } else if call.event.name == "PutKeyPolicy" {
+            self.notes.push("nothing stands out in the new policy".to_owned());
         }
-        let floor = found.iter().map(|found| found.severity).max().unwrap_or(Severity::Info);
-        self.severity = self.severity.max(floor);
-        floor
+        // The bypass raises by itself, once: see `judge`.
+        let of_itself = found.iter().filter(|found| found.weakness != Weakness::Bypassed).map(|found| found.severity);
+        self.severity = of_itself.fold(self.severity, Severity::max);
+        found.iter().map(|found| found.severity).max().unwrap_or(Severity::Info)
     }
 
-    fn note_weakness(&mut self, found: &Found) {
-        let unreadable = found.weakness == Weakness::Unreadable;
-        if unreadable || found.severity >= Severity::Medium {
-            let places = found.places.iter().take(PLACES).cloned().collect::<Vec<_>>().join(", ");
-            let places = if places.is_empty() { places } else { format!(" ({places})") };
-            self.notes.push(format!("of the new policy: {}{places}", found.weakness.words()));
-        }
+    /// Tags a weakness; in words, if it is worth a place in the message.
+    fn weakness(&mut self, found: &Found) -> Option<String> {
         match found.weakness {
             Weakness::Public | Weakness::AllBut => self.tags.push("public"),
             Weakness::PublicConditioned => self.tags.push("public_conditioned"),
@@ -207,12 +249,26 @@ impl Verdict {
             Weakness::Unreadable => self.tags.push("policy_unreadable"),
             _ => {}
         }
+        let outsiders = matches!(
+            found.weakness,
+            Weakness::Public | Weakness::PublicConditioned | Weakness::ForeignAccount | Weakness::Unreadable
+        );
+        if !outsiders && found.severity < Severity::Medium {
+            return None;
+        }
+        let mut places = found.places.iter().take(PLACES).cloned().collect::<Vec<_>>().join(", ");
+        let more = found.places.len().saturating_sub(PLACES);
+        if more > 0 {
+            places = format!("{places} and {more} more");
+        }
+        let places = if places.is_empty() { places } else { format!(" ({places})") };
+        Some(format!("{}{places}", found.weakness.words()))
     }
 
     fn look_at_actor(&mut self, call: &Call<'_>, settings: &Settings) {
         if call.principal.kind == PrincipalKind::Root {
             self.severity = self.severity.raised().max(Severity::High);
-            self.tag("root", "by the root user");
+            self.tags.push("root");
         }
         if call.via.console {
             self.tags.push("console");

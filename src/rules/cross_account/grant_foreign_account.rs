@@ -10,7 +10,7 @@ use crate::kms::grant::{Grant, Making};
 use crate::model::arn::owner_account;
 use crate::model::key_change::KeyChange;
 use crate::rules::draft::Draft;
-use crate::rules::phrase::{named_key, principal};
+use crate::rules::phrase::{named_key, who_changed};
 use crate::rules::{Day, Watch};
 
 pub(super) fn watch() -> Box<dyn Watch> {
@@ -35,8 +35,8 @@ impl Watch for Granted {
         let made = Making { owner, direct: change.via_service.is_empty(), by_root };
         let severity = grant.severity(&made, Some(Standing::Foreign));
         let key = named_key(&change.key_arn, day.history.alias(&change.key_arn));
-        let (who, operations) = (principal(&change.principal_arn), grant.operations.join(", "));
-        let message = format!("{who} granted foreign account {account} ({}) {operations} on {key}", grant.grantee);
+        let (who, operations) = (who_changed(change), grant.operations.join(", "));
+        let message = format!("{who} granted {operations} on {key} to {}, in foreign account {account}", grant.grantee);
         let draft = Draft::on_change(change, severity, message).with("grantee", grant.grantee);
         let draft = draft.with("operations", grant.operations.clone()).with("grant_id", change.grant_id.as_str());
         // The caller's copy knows the principal; the owner's only the account.

@@ -3,6 +3,7 @@
 use crate::kms::call::Call;
 use crate::kms::policy::actions::{ADMIN, Actions, USE};
 use crate::kms::policy::document::{Policy, Statement};
+use crate::model::json::Json;
 use crate::model::percent;
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
@@ -25,23 +26,36 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
     let policy = read(request.get("policyDocument").str()?)?;
     let wide = || policy.statements.iter().filter(|statement| is_wide(statement));
     let widest = wide().find(|statement| statement.conditions.is_empty()).or_else(|| wide().next())?;
+    let waits = call.event.name == "CreatePolicyVersion" && request.get("setAsDefault").bool() != Some(true);
     let mut severity = rule.severity;
-    if !widest.conditions.is_empty() || call.via.label() == "cloudformation" {
+    if !widest.conditions.is_empty() || waits || call.via.label() == "cloudformation" {
         severity = severity.lowered();
     }
     let name = ["policyName", "policyArn"].iter().find_map(|member| request.get(member).non_empty());
-    let holder = ["roleName", "userName", "groupName"].iter().find_map(|member| request.get(member).non_empty());
-    let holder = holder.map(|holder| format!(" of {holder}")).unwrap_or_default();
-    let narrowed = if widest.conditions.is_empty() { "" } else { ", under a condition" };
-    let message = format!(
-        "{} gave {} on all KMS keys by the IAM policy {}{holder}{narrowed}",
-        phrase::who(call),
-        rights(widest),
-        name.unwrap_or("without a name"),
-    );
+    let name = name.unwrap_or_default();
+    let message = message(call, widest, name, waits);
     let mut draft = Draft::on(call, severity, message, settings).with("actions", widest.patterns.clone());
-    name.unwrap_or_default().clone_into(&mut draft.subject.resource_arn);
+    name.clone_into(&mut draft.subject.resource_arn);
     Some(draft)
+}
+
+fn message(call: &Call<'_>, widest: &Statement, name: &str, waits: bool) -> String {
+    let (who, rights) = (phrase::who(call), rights(widest));
+    let policy = format!("the IAM policy {}", name.rsplit('/').next().unwrap_or(name));
+    let whom = match holder(call.event.request) {
+        Some(holder) => format!("{holder}, by {policy}"),
+        None => format!("whoever has {policy}"),
+    };
+    let narrowed = if widest.conditions.is_empty() { "" } else { ", under a condition" };
+    let later = if waits { ", once that version is made the default" } else { "" };
+    format!("{who} allowed {rights} on all KMS keys to {whom}{narrowed}{later}")
+}
+
+/// Whose inline policy it is; a managed one is whose it is attached to.
+fn holder(request: Json<'_>) -> Option<String> {
+    let named = |(kind, member): &(&str, &str)| Some(format!("{kind} {}", request.get(member).non_empty()?));
+    let holders = [("role", "roleName"), ("user", "userName"), ("group", "groupName")];
+    holders.iter().find_map(named)
 }
 
 /// Some records hold the document as it went over the wire.

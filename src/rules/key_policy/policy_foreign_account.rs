@@ -7,7 +7,7 @@ use crate::kms::policy::facts::{Access, PolicyFacts};
 use crate::model::arn::owner_account;
 use crate::model::key_change::KeyChange;
 use crate::rules::draft::Draft;
-use crate::rules::phrase::{named_key, principal};
+use crate::rules::phrase::{listed, named_key, who_changed};
 use crate::rules::{Day, Watch};
 
 pub(super) fn watch() -> Box<dyn Watch> {
@@ -28,14 +28,15 @@ impl Watch for LetIn {
         let news: Vec<(&String, &Access)> = facts
             .accounts
             .iter()
-            .filter(|(account, access)| *account != owner && before.accounts.get(*account) != Some(access))
+            .filter(|(account, _)| *account != owner)
+            .filter(|(account, access)| before.accounts.get(*account).is_none_or(|known| access.exceeds(known)))
             .filter(|(account, _)| day.is_foreign(account))
             .collect();
         let Some(severity) = news.iter().filter_map(|(_, access)| access.if_foreign).max() else { return };
         let key = named_key(&change.key_arn, day.history.alias(&change.key_arn));
-        let whom: Vec<_> = news.iter().map(|(account, access)| format!("{account} ({})", words(access))).collect();
-        let who = principal(&change.principal_arn);
-        let message = format!("{who} let foreign account {} in by the policy of {key}", whom.join(", "));
+        let whom: Vec<_> =
+            news.iter().map(|(account, access)| format!("foreign account {account} {}", words(access))).collect();
+        let message = format!("{} let {} {key}, by its policy", who_changed(change), listed(&whom));
         let accounts: Vec<&str> = news.iter().map(|(account, _)| account.as_str()).collect();
         self.0.push(Draft::on_change(change, severity, message).with("accounts", accounts));
     }
@@ -45,6 +46,8 @@ impl Watch for LetIn {
     }
 }
 
+/// "… let foreign account 444455556666 use and read key …"
 fn words(access: &Access) -> String {
-    if access.everything { "everything".to_owned() } else { access.rights.join(", ") }
+    let verbs: Vec<_> = access.rights.iter().map(|right| if right == "admin" { "administer" } else { right }).collect();
+    if access.everything { "do everything with".to_owned() } else { listed(&verbs) }
 }
