@@ -1,10 +1,9 @@
 //! Words for what services were told of encryption: who, which thing, which key.
 
-use super::phrase::{named_key, principal};
+use super::phrase::{actor, named_key};
 use super::posture::Posture;
 use crate::kms::configuration::resource::plain_name;
 use crate::kms::key_reference::alias_of;
-use crate::kms::via::Via;
 use crate::model::configuration::ConfigurationRow;
 
 /// By row of the table of services: what it is that has a key, one and several.
@@ -85,16 +84,7 @@ fn look_up<T: Copy>(table: &[(&str, T)], rule: &str) -> Option<T> {
 /// The person, program or service that acted.
 #[must_use]
 pub fn who(row: &ConfigurationRow<'_>) -> String {
-    let name = principal(row.principal_arn);
-    let through = match row.via_service {
-        "" => String::new(),
-        // A service that acts in its own name is named already.
-        service if *service == *name => String::new(),
-        Via::HIDDEN => " through a service that the record hides".to_owned(),
-        service => format!(" through {service}"),
-    };
-    let session = row.session_name;
-    if session.contains('@') { format!("{session} ({name}){through}") } else { format!("{name}{through}") }
+    actor(row.principal_arn, row.session_name, row.via_service)
 }
 
 /// The service, as one calls it.
