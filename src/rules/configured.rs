@@ -131,7 +131,13 @@ pub fn short(resource: &str) -> &str {
 #[must_use]
 pub fn key(row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> String {
     let arn = if row.key_arn.is_empty() { row.key_ref } else { row.key_arn };
-    named_key(arn, alias_of(row.key_ref).or_else(|| posture.history.alias(arn)))
+    named_key(arn, alias(row, posture))
+}
+
+/// The alias of such a key: that by which it is named, or one that always meant it.
+#[must_use]
+pub fn alias<'r>(row: &ConfigurationRow<'r>, posture: &'r Posture<'_>) -> Option<&'r str> {
+    alias_of(row.key_ref).or_else(|| posture.history.alias(row.key_arn))
 }
 
 /// Whether AWS acted, not somebody of the account: a service for itself, or through a role of its own.

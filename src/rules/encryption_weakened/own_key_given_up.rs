@@ -9,7 +9,7 @@ use crate::kms::configuration::resource::holds_many;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resource;
 use crate::model::severity::Severity;
-use crate::rules::configured::{event, is_by_service, key, thing, who};
+use crate::rules::configured::{alias, event, is_by_service, key, thing, who};
 use crate::rules::draft::Draft;
 use crate::rules::posture::{Act, Posture};
 
@@ -55,7 +55,8 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
         .with("service_rule", row.service_rule)
         .about(&[resource.setting, resource.account_id, resource.region, resource.name, &row.first.rfc3339()]);
     if let Some(before) = own.or(pending) {
-        draft.subject.key_arn = before.key_arn.to_owned();
+        before.key_arn.clone_into(&mut draft.subject.key_arn);
+        alias(before, posture).unwrap_or_default().clone_into(&mut draft.subject.key_alias);
         draft = draft.with("key_before", if before.key_arn.is_empty() { before.key_ref } else { before.key_arn });
     }
     Some(draft)
