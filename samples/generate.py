@@ -9,6 +9,7 @@ Nothing here is random from one run to the next: every file is drawn from a gene
 name, so a file changes only when the data below it changes.
 """
 import argparse
+import base64
 import copy
 import gzip
 import hashlib
@@ -26,6 +27,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ORG, TRAIL, BUCKET = "o-exampleorgid", "larkspur-org-trail", "larkspur-trail-example"
+PROD_TRAIL = "larkspur-prod-trail"  # prod's own, beside the organisation's
 
 # ---------------------------------------------------------------------------------------------------------
 # The house: accounts, keys, people and programs
@@ -61,6 +63,7 @@ KEYS = {  # name: (account, region, key id)
     "secrets-eu": (PROD, EU, "69377157-94d8-43a6-9340-586349ad7eae"),
     "lake": (DATA, US, "6bbb9d0d-2409-45b9-94e2-cdd25e786c44"),
     "trail": (SECURITY, US, "e6c18431-290b-4ebb-a0ee-b1d0d5aca2e3"),
+    "cards-dev": (DEV, US, "9a4a7d52-6c1f-4f0e-8b1d-3d5e8c2b7f96"),
     # AWS-managed keys: nothing in the records says so until somebody names their alias
     "aws/ssm": (PROD, US, "dd9eb009-40f7-4ae5-9789-8e6e4f990940"),
     "aws/secretsmanager": (PROD, US, "b5d5e8a3-6cc6-4f3d-b09f-6a453fba8475"),
@@ -68,6 +71,7 @@ KEYS = {  # name: (account, region, key id)
     "aws/lambda": (PROD, US, "48425120-21f1-44e2-8bf2-b01c26282366"),
     "aws/ssm in eu": (PROD, EU, "b96cc65d-21da-4197-877f-15a3de836a00"),
     "aws/s3": (DATA, US, "edfb6e83-b531-4ad8-9879-147d0ad83440"),
+    "aws/rds in dev": (DEV, US, "a5c2e7f4-1d96-4b3a-8e70-6f9d2b41c835"),
     "aws/ebs": (DEV, US, "8d2b3b1d-d2c7-49c7-af39-0b80b81a4d09"),
     # other people's keys
     "foxglove": (FOXGLOVE, US, "5f5cf9b5-7e80-4ebb-be07-f0d4bdd839ec"),
@@ -107,6 +111,7 @@ BOTO = "Boto3/1.36.21 md/Botocore#1.36.21 ua/2.0 os/linux#6.1.128 md/arch#aarch6
 JAVA = "aws-sdk-java/2.30.16 md/io#sync md/http#Apache ua/2.1 os/Linux#6.1.128 lang/java#21.0.6 exec-env/AWS_ECS_FARGATE"
 GO = "aws-sdk-go-v2/1.36.1 ua/2.1 os/linux lang/go#1.23.6 md/GOOS#linux md/GOARCH#arm64"
 TERRAFORM = "APN/1.0 HashiCorp/1.0 Terraform/1.10.5 (+https://www.terraform.io) terraform-provider-aws/5.86.0 " + GO
+NITRO = "aws-nitro-enclaves-sdk-c/0.4.2"
 BROWSER = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 CONSOLE = "AWS Internal"  # what the KMS console writes as its user agent, beside a real IP address
 
@@ -126,6 +131,7 @@ CAST = {
     "reports": Actor("ReportsEtl", "role", DATA, "nightly-orders", "10.60.3.21", BOTO),
     "analyst": Actor("AWSReservedSSO_Analyst_5d2e8b7f0a1c4396", "sso", DATA, "noor@example.com", "192.0.2.51", CLI),
     "auditor": Actor("LarkspurAudit", "role", SECURITY, "audit", "10.90.1.4", BOTO),
+    "card-vault": Actor("CardVaultDev", "role", DEV, "i-0f4c1d7e2a9b63058", "10.70.5.12", NITRO),
     "dev": Actor("AWSReservedSSO_PowerUser_9b3d6e1f7a2c5048", "sso", DEV, "tomas@example.com", "192.0.2.77", BROWSER, console=True),
     # people in prod
     "maya": Actor("AWSReservedSSO_AdministratorAccess_3f1c9a7e5b2d4860", "sso", PROD, "maya@example.com", "192.0.2.14", CLI),
@@ -163,6 +169,7 @@ class Beat:
 
 
 CRITICAL, CROSS, CONTEXT, DEFAULT, SHAPE = "critical-action", "cross-account", "encryption-context", "default-key", "shape"
+BLIND, WEAKENED, ENCLAVE, POLICY = "trail", "encryption-weakened", "enclave", "key-policy"
 PLAIN = "SYMMETRIC_DEFAULT"
 S3_FAS = "fas.s3.amazonaws.com"  # how S3 signs its calls on a user's behalf since 2026
 
@@ -175,6 +182,16 @@ ROOT_ALL = {"Sid": "Account", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:
             "Resource": "*"}
 CATALOG_USE = {"Sid": "Use", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{PROD}:role/CatalogApi"},
                "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*"}
+OURS_ONLY = {"Sid": "OursOnly", "Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*",
+             "Condition": {"StringNotEquals": {"aws:PrincipalOrgID": ORG},
+                           "BoolIfExists": {"aws:PrincipalIsAWSService": "false"}}}
+ORDERS_USE = {"Sid": "Reports", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{DATA}:role/ReportsEtl"},
+              "Action": "kms:Decrypt", "Resource": "*"}
+ORDERS_PRINT = {"Sid": "Print", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{FOXGLOVE}:role/FoxglovePrintJobs"},
+                "Action": "kms:Decrypt", "Resource": "*",
+                "Condition": {"StringEquals": {"kms:EncryptionContext:order": "print"}}}
+NEARLY_ALL = {"Sid": "PowerUser", "Effect": "Allow", "Resource": "*",  # for a batch job, and so for whoever has its key
+              "NotAction": ["iam:*", "organizations:*", "account:*", "kms:ScheduleKeyDeletion"]}
 OPEN_TO_ALL = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*"}
 
 
@@ -198,6 +215,28 @@ def create_key(description, origin="AWS_KMS", tags=()):
 
 def put_policy(key, text, bypass=False):
     return {"keyId": key_arn(key), "policyName": "default", "policy": text, "bypassPolicyLockoutSafetyCheck": bypass}
+
+
+def record_all_but(*services):
+    """A PutEventSelectors on prod's own trail: all management events, but those of some services."""
+    chosen = {"eventSelectors": [{"readWriteType": "All", "includeManagementEvents": True, "dataResources": [],
+                                  "excludeManagementEventSources": list(services)}]}
+    return {"request": {"trailName": PROD_TRAIL, **chosen}, "response": {"trailARN": trail_arn(PROD, PROD_TRAIL), **chosen}}
+
+
+def trail_arn(account, name):
+    return f"arn:aws:cloudtrail:{US}:{account}:trail/{name}"
+
+
+def attested(key, image):
+    """What KMS notes of an enclave. Debug mode has no image to measure: its registers are zero."""
+    parts = [hashlib.sha384(f"larkspur {image} {part}".encode()).digest() if image else bytes(48) for part in range(3)]
+    host = [hashlib.sha384(f"larkspur card vault {part}".encode()).digest() for part in ("role", "instance")]
+    names = ("ImageDigest", "PCR1", "PCR2", "PCR3", "PCR4")
+    registers = {f"attestationDocumentEnclave{n}": base64.b64encode(v).decode() for n, v in zip(names, parts + host)}
+    module = f"{CAST['card-vault'].session}-enc{hashlib.sha256(f'larkspur {image}'.encode()).hexdigest()[:16]}"
+    return {"additionalEventData": {"keyMaterialId": material(key),
+                                    "recipient": {"attestationDocumentModuleId": module, **registers}}}
 
 
 def use(key=None, **context):
@@ -225,14 +264,15 @@ def volume_made(id_, size, key):
     return {"volumeId": id_, "status": "creating", **volume(size, key_arn(key))}
 
 
-def database(name, key):
+def database(name, key=None):
     return {"dBInstanceIdentifier": name, "engine": "postgres", "dBInstanceClass": "db.r7g.large", "allocatedStorage": 100,
             "masterUsername": "larkspur", "masterUserPassword": "HIDDEN_DUE_TO_SECURITY_REASONS", "storageEncrypted": True,
-            "kmsKeyId": key}
+            **({"kmsKeyId": key} if key else {})}
 
 
 def database_made(name, key):
-    return {"dBInstanceArn": f"arn:aws:rds:{US}:{PROD}:db:{name}", "dBInstanceIdentifier": name, "storageEncrypted": True,
+    account, region, _ = KEYS[key]
+    return {"dBInstanceArn": f"arn:aws:rds:{region}:{account}:db:{name}", "dBInstanceIdentifier": name, "storageEncrypted": True,
             "kmsKeyId": key_arn(key)}
 
 
@@ -247,9 +287,22 @@ def s3_object(name, key):
     return {"bucketName": name, "key": key, "Host": f"{name}.s3.amazonaws.com"}
 
 
+def onto_itself(bucket, path):
+    """An object is copied to where it is: only how it is encrypted changes."""
+    return {**s3_object(bucket, path), "x-amz-copy-source": f"{bucket}/{path}"}
+
+
 def under_key(key):
     """The request headers that ask S3 to encrypt under a key."""
     return {"x-amz-server-side-encryption": "aws:kms", "x-amz-server-side-encryption-aws-kms-key-id": key_arn(key)}
+
+
+def sse_applied(how):
+    return {"additionalEventData": {"SignatureVersion": "SigV4", "CipherSuite": "TLS_AES_128_GCM_SHA256", "bytesTransferredIn": 0,
+                                    "SSEApplied": how, "AuthenticationMethod": "AuthHeader", "bytesTransferredOut": 274}}
+
+
+CLIENT_KEY = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}  # ... under one that the caller sends along
 
 
 def rotation_details(key):
@@ -279,6 +332,7 @@ def java_date(t):
 
 ROTATED = at_time("02 20:00:12")  # orders gets new material
 ONE_SECRET, ONE_VERSION = secret_arn("shop/stripe-3kQ9Zd"), "2849c79d-e0b2-42c6-8e7b-566c6526005d"
+RETURNS, ANOTHER_VERSION = secret_arn("shop/returns-Vb6Kp4"), "c0b51d3e-7f68-4a92-9d04-1be7a3c5f286"
 
 NEWSLETTER = [  # a tidy-up script with a long-term key goes too far; an administrator takes it back
     Beat("02 09:00:00", PROD_US, CRITICAL, "a clean-up script schedules the newsletter key's deletion in seven days, no MFA",
@@ -294,6 +348,7 @@ NEWSLETTER = [  # a tidy-up script with a long-term key goes too far; an adminis
          {"keyId": key_id("newsletter")}, ("newsletter",)),
 ]
 
+WISHLISTS = f"arn:aws:dynamodb:{US}:{PROD}:table/wishlists"
 BUILDING = [  # the platform team at work
     Beat("02 09:31:02", PROD_US, CRITICAL, "Terraform makes the wishlist key", "terraform", "kms:CreateKey",
          create_key("Wish lists", tags=[{"tagKey": "team", "tagValue": "shop"}]), ("wishlist",),
@@ -305,9 +360,30 @@ BUILDING = [  # the platform team at work
          {"keyId": key_id("wishlist"), "tags": [{"tagKey": "tier", "tagValue": "2"}]}, ("wishlist",)),
     Beat("02 09:31:06", PROD_US, CRITICAL, "... and turns its rotation on", "terraform", "kms:EnableKeyRotation",
          {"keyId": key_id("wishlist"), "rotationPeriodInDays": 365}, ("wishlist",)),
-    Beat("02 09:36:40", PROD_US, CRITICAL, "CloudFormation writes the catalog key's policy, a harmless one", "terraform",
+    Beat("02 09:31:40", PROD_US, "quiet", "... a table under it", "terraform", "dynamodb:CreateTable",
+         {"tableName": "wishlists", "billingMode": "PAY_PER_REQUEST", "keySchema": [{"attributeName": "id", "keyType": "HASH"}],
+          "attributeDefinitions": [{"attributeName": "id", "attributeType": "S"}],
+          "sSESpecification": {"enabled": True, "sSEType": "KMS", "kMSMasterKeyId": key_arn("wishlist")}},
+         response={"tableDescription": {"tableName": "wishlists", "tableStatus": "CREATING", "tableArn": WISHLISTS}},
+         more={"resources": [{"accountId": PROD, "type": "AWS::DynamoDB::Table", "ARN": WISHLISTS}],
+               "apiVersion": "2012-08-10"}),
+    Beat("02 09:32:04", PROD_US, "quiet", "... a queue, by its alias", "terraform", "sqs:CreateQueue",
+         {"queueName": "wishlist-mail", "attributes": {"KmsMasterKeyId": "alias/larkspur/wishlist"}},
+         response={"queueUrl": f"https://sqs.{US}.amazonaws.com/{PROD}/wishlist-mail"}),
+    Beat("02 09:32:21", PROD_US, "quiet", "... a log group", "terraform", "logs:CreateLogGroup",
+         {"logGroupName": "/shop/wishlist", "kmsKeyId": key_arn("wishlist"), "logGroupClass": "STANDARD"}),
+    Beat("02 09:33:10", PROD_US, "quiet", "... and an IAM policy for that key alone", "terraform", "iam:PutRolePolicy",
+         {"roleName": "ShopNodes", "policyName": "wishlist-key", "policyDocument": policy(
+             {"Effect": "Allow", "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": key_arn("wishlist")})}),
+    Beat("02 09:34:26", PROD_US, POLICY, "the same pipeline lets the batch job's user do nearly everything, with all keys",
+         "terraform", "iam:PutUserPolicy",
+         {"userName": "legacy-batch", "policyName": "batch-power-user", "policyDocument": policy(NEARLY_ALL)}),
+    Beat("02 09:36:40", PROD_US, CRITICAL, "CloudFormation writes the catalog key's policy: ours only, says a Deny", "terraform",
          "kms:PutKeyPolicy",
-         put_policy("catalog", policy(ROOT_ALL, CATALOG_USE)), ("catalog",), via="cloudformation.amazonaws.com"),
+         put_policy("catalog", policy(ROOT_ALL, CATALOG_USE, OURS_ONLY)), ("catalog",), via="cloudformation.amazonaws.com"),
+    Beat("02 09:37:05", PROD_US, POLICY, "... and the orders key's, which lets Foxglove's print jobs decrypt", "terraform",
+         "kms:PutKeyPolicy",
+         put_policy("orders", policy(ROOT_ALL, ORDERS_USE, ORDERS_PRINT)), ("orders",), via="cloudformation.amazonaws.com"),
     Beat("02 10:08:15", PROD_US, CRITICAL, "Maya makes a key for imported material", "maya", "kms:CreateKey",
          create_key("Royalties, our own material", "EXTERNAL"), ("royalties",),
          key_metadata("royalties", java_date("02 10:08:15"), "EXTERNAL", "PendingImport", "Royalties, our own material")),
@@ -329,6 +405,14 @@ BUILDING = [  # the platform team at work
     Beat("02 17:10:09", PROD_US, SHAPE, "a policy test in CI decrypts with dryRun", "policy-test", "kms:Decrypt",
          {**use(key_arn("orders")), "dryRun": True}, ("orders",), times=2,
          error=("DryRunOperationException", "The request would have succeeded, but the DryRun option is set.")),
+    Beat("02 13:08:20", DEV_US, ENCLAVE, "dev's card vault is tried in an enclave in debug mode", "card-vault", "kms:Decrypt",
+         use(key_arn("cards-dev")), ("cards-dev",), times=2, more=attested("cards-dev", None)),
+    Beat("02 16:08:20", DEV_US, "quiet", "... and in one that is attested", "card-vault", "kms:Decrypt",
+         use(key_arn("cards-dev")), ("cards-dev",), times=2, more=attested("cards-dev", "card vault 1")),
+    Beat("03 12:07:10", PROD_US, "quiet", "Tomas deletes the wish list's log group, it is full of debug lines", "tomas",
+         "logs:DeleteLogGroup", {"logGroupName": "/shop/wishlist"}),
+    Beat("03 12:08:02", PROD_US, WEAKENED, "... and the shop makes it again, without its key", "shop-nodes",
+         "logs:CreateLogGroup", {"logGroupName": "/shop/wishlist", "logGroupClass": "STANDARD"}),
     Beat("02 20:00:12", PROD_US, CRITICAL, "KMS rotates the orders key by itself", "kms", "kms:RotateKey", keys=("orders",),
          more=rotation_details("orders")),
     Beat("03 01:30:07", PROD_US, CRITICAL, "KMS deletes the 2019 archive key, scheduled weeks ago, and says so twice", "kms",
@@ -367,9 +451,16 @@ DEFAULTS = [  # default keys taken, and beside each the same thing done with a k
          database("reviews", alias_arn(PROD, US, "aws/rds")), response=database_made("reviews", "aws/rds")),
     Beat("02 15:11:20", PROD_US, "quiet", "... and one under the databases key", "terraform", "rds:CreateDBInstance",
          database("orders-3", key_arn("databases")), response=database_made("orders-3", "databases")),
+    Beat("02 16:09:12", DEV_US, DEFAULT, "Tomas makes a database in dev and names no key", "dev", "rds:CreateDBInstance",
+         database("playground"), response=database_made("playground", "aws/rds in dev")),
     Beat("02 17:30:18", DATA_US, DEFAULT, "Noor sets alias/aws/s3 as a bucket's key", "analyst", "s3:PutBucketEncryption",
          bucket_encryption("larkspur-scratch-example", "alias/aws/s3")),
     Beat("02 17:33:41", DATA_US, "quiet", "... and the lake key on another bucket", "analyst", "s3:PutBucketEncryption",
+         bucket_encryption("larkspur-lake-example", key_arn("lake"))),
+    Beat("02 17:34:30", DATA_US, WEAKENED, "... deletes that setting, meaning another bucket's", "analyst",
+         "s3:DeleteBucketEncryption",
+         {"bucketName": "larkspur-lake-example", "Host": "larkspur-lake-example.s3.amazonaws.com", "encryption": ""}),
+    Beat("02 17:35:38", DATA_US, "quiet", "... and puts it back", "analyst", "s3:PutBucketEncryption",
          bucket_encryption("larkspur-lake-example", key_arn("lake"))),
     Beat("03 09:20:55", PROD_US, DEFAULT, "Tomas makes a secret under alias/aws/secretsmanager", "tomas",
          "secretsmanager:CreateSecret",
@@ -382,6 +473,23 @@ DEFAULTS = [  # default keys taken, and beside each the same thing done with a k
     Beat("03 09:24:10", PROD_US, "quiet", "... and a secret under the secrets key", "terraform", "secretsmanager:CreateSecret",
          {"name": "shop/tax", "clientRequestToken": "6f0d9a51-8c3e-4b27-9a14-d5e0c7b2f638", "kmsKeyId": "alias/larkspur/secrets"},
          response={"arn": secret_arn("shop/tax-8LmN4r")}),
+    Beat("03 09:25:16", PROD_US, DEFAULT, "Tomas makes a third and names no key", "tomas", "secretsmanager:CreateSecret",
+         {"name": "shop/returns", "clientRequestToken": ANOTHER_VERSION}, response={"arn": RETURNS}),
+    Beat("03 09:25:16", PROD_US, DEFAULT, "... so Secrets Manager takes its own", "tomas", "kms:GenerateDataKey",
+         data_key("alias/aws/secretsmanager", {"SecretARN": RETURNS, "SecretVersionId": ANOTHER_VERSION}),
+         ("aws/secretsmanager",), via="secretsmanager.amazonaws.com"),
+    Beat("03 14:08:30", PROD_US, DEFAULT, "Terraform moves the third to the secrets key: it is closed", "terraform",
+         "secretsmanager:UpdateSecret", {"secretId": "shop/returns", "kmsKeyId": "alias/larkspur/secrets"},
+         response={"arn": RETURNS, "name": "shop/returns"}),
+    Beat("03 14:08:30", PROD_US, "quiet", "... which encrypts it anew", "terraform", "kms:GenerateDataKey",
+         data_key("alias/larkspur/secrets", {"SecretARN": RETURNS, "SecretVersionId": ANOTHER_VERSION}),
+         ("secrets",), via="secretsmanager.amazonaws.com"),
+    Beat("03 16:07:40", PROD_US, DEFAULT, "Terraform makes a function whose variables are under who knows which key", "terraform",
+         "lambda:CreateFunction20150331",
+         {"functionName": "returns", "runtime": "python3.13", "handler": "returns.handle", "memorySize": 256, "timeout": 30,
+          "role": f"arn:aws:iam::{PROD}:role/CheckoutFn", "environment": {}, "code": {}, "publish": False},
+         response={"functionName": "returns", "functionArn": f"arn:aws:lambda:{US}:{PROD}:function:returns",
+                   "runtime": "python3.13", "environment": {}, "state": "Pending"}),
     Beat("03 10:10:33", DATA_US, DEFAULT, "the report job writes to that bucket: GenerateDataKey names alias/aws/s3", "reports",
          "kms:GenerateDataKey",
          data_key(alias_arn(DATA, US, "aws/s3"), {"aws:s3:arn": "arn:aws:s3:::larkspur-scratch-example"}), ("aws/s3",), via=S3_FAS,
@@ -402,15 +510,24 @@ CONTEXTS = [  # who says what about the thing they decrypt
          data_key(key_arn("logs"), {"aws:logs:arn": f"arn:aws:logs:{US}:{DEV}:log-group:/dev/shop"}), ("logs",)),
 ]
 
+SHARE, COPY = "a1d7f3c2-58e4-4b09-9c6d-2f8e0b7a4d13", "snap-0e4f9a2b7c8d15063"
 ATTACK = [  # a leaked long-term key, one night
     Beat("03 02:11:03", PROD_US, CRITICAL, "a stranger tries a leaked key: who am I?", "leaked-key", "sts:GetCallerIdentity"),
     Beat("03 02:11:20", PROD_US, SHAPE, "... lists the keys (resources: null)", "leaked-key", "kms:ListKeys", {"limit": 100},
          more={"resources": None}),
     Beat("03 02:11:41", PROD_US, CRITICAL, "... describes some", "leaked-key", "kms:DescribeKey", {"keyId": key_id("catalog")},
          ("catalog",), times=2),
+    Beat("03 02:12:12", PROD_US, "quiet", "... and looks who is watching", "leaked-key", "cloudtrail:DescribeTrails",
+         {"includeShadowTrails": True}),
+    Beat("03 02:12:40", PROD_US, BLIND, "... may not stop the organisation's trail", "leaked-key", "cloudtrail:StopLogging",
+         error=("AccessDenied", f"User: {principal_arn(CAST['leaked-key'])} is not authorized to perform: cloudtrail:StopLogging "
+                                f"on resource: {trail_arn(SECURITY, TRAIL)} with an explicit deny in a service control policy")),
+    Beat("03 02:13:18", PROD_US, BLIND, "... but takes KMS out of prod's own", "leaked-key", "cloudtrail:PutEventSelectors",
+         **record_all_but("kms.amazonaws.com")),
     Beat("03 02:14:09", PROD_US, CRITICAL, "... may not schedule the orders key's deletion", "leaked-key",
          "kms:ScheduleKeyDeletion", error=denied("leaked-key", "ScheduleKeyDeletion", "orders", "no identity-based policy")),
-    Beat("03 02:16:27", PROD_US, CRITICAL, "... opens the catalog key to everybody, past the lock-out check", "leaked-key",
+    Beat("03 02:16:27", PROD_US, CRITICAL, "... opens the catalog key to everybody, past the lock-out check; the Deny is gone",
+         "leaked-key",
          "kms:PutKeyPolicy", put_policy("catalog", policy(OPEN_TO_ALL), bypass=True), ("catalog",)),
     Beat("03 02:17:58", PROD_US, CRITICAL, "... grants it to a role of account 555555555555", "leaked-key", "kms:CreateGrant",
          {"keyId": key_arn("catalog"), "granteePrincipal": f"arn:aws:iam::{STRANGER}:role/collector",
@@ -418,13 +535,21 @@ ATTACK = [  # a leaked long-term key, one night
          ("catalog",), {"grantId": material("stranger grant"), "keyId": key_arn("catalog")}),
     Beat("03 02:18:33", PROD_US, CRITICAL, "... and stops its rotation", "leaked-key", "kms:DisableKeyRotation",
          {"keyId": key_id("catalog")}, ("catalog",)),
+    Beat("03 02:19:20", PROD_US, CROSS, "... and shares it through RAM, where no key policy shows it", "leaked-key",
+         "ram:CreateResourceShare",
+         {"name": "catalog-readers", "resourceArns": [key_arn("catalog")], "principals": [STRANGER],
+          "allowExternalPrincipals": True, "clientToken": "{uuid}"},
+         response={"resourceShare": {"resourceShareArn": f"arn:aws:ram:{US}:{PROD}:resource-share/{SHARE}",
+                                     "name": "catalog-readers", "owningAccountId": PROD, "allowExternalPrincipals": True,
+                                     "status": "ACTIVE", "featureSet": "STANDARD"}}),
     Beat("03 02:20:05", PROD_US, CROSS, "the stranger's account decrypts with the key it was granted", "collector", "kms:Decrypt",
          use(key_arn("catalog")), ("catalog",), times=2),
     Beat("03 02:22:14", PROD_US, CROSS, "book files are copied onto themselves under the stranger's key", "leaked-key",
-         "s3:CopyObject", {**s3_object("larkspur-catalog-example", "masters/{n}.epub"), **under_key("stranger")}, times=6,
-         more={"additionalEventData": {"SSEApplied": "SSE_KMS", "SignatureVersion": "SigV4"}}),
+         "s3:CopyObject", {**onto_itself("larkspur-catalog-example", "masters/{serial}.epub"), **under_key("stranger")}, times=6,
+         more=sse_applied("SSE_KMS")),
     Beat("03 02:22:14", PROD_US, CROSS, "... S3 asks for data keys under it", "leaked-key", "kms:GenerateDataKey",
-         data_key(key_arn("stranger"), {"aws:s3:arn": "arn:aws:s3:::larkspur-catalog-example/masters/{n}.epub"}), ("stranger",),
+         data_key(key_arn("stranger"), {"aws:s3:arn": "arn:aws:s3:::larkspur-catalog-example/masters/{serial}.epub"}),
+         ("stranger",),
          via=S3_FAS, times=6),
     Beat("03 02:23:40", PROD_US, CROSS, "... one Encrypt goes straight to it", "leaked-key", "kms:Encrypt",
          use(key_arn("stranger")), ("stranger",)),
@@ -433,16 +558,35 @@ ATTACK = [  # a leaked long-term key, one night
           "destinationKeyId": key_arn("stranger"),
           "sourceEncryptionContext": {"cart": "books-us"}, "destinationEncryptionContext": {"cart": "books-us"}},
          ("checkout", "stranger"), times=2),
+    Beat("03 02:25:02", PROD_US, CROSS, "a snapshot of the shop's disk is copied under the stranger's key", "leaked-key",
+         "ec2:CopySnapshot",
+         {"sourceRegion": US, "sourceSnapshotId": "snap-0c7d21b9e64f58a30", "description": "backup", "encrypted": True,
+          "kmsKeyId": key_arn("stranger")}, response={"snapshotId": COPY}),
+    Beat("03 02:25:03", PROD_US, CROSS, "... EBS asks for a data key under it", "leaked-key",
+         "kms:GenerateDataKeyWithoutPlaintext",
+         {"keyId": key_arn("stranger"), "numberOfBytes": 64, "encryptionContext": {"aws:ebs:id": COPY}}, ("stranger",),
+         via="ec2.amazonaws.com"),
+    Beat("03 02:25:40", PROD_US, "quiet", "... and the copy is shared with the stranger's account", "leaked-key",
+         "ec2:ModifySnapshotAttribute",
+         {"snapshotId": COPY, "attributeType": "CREATE_VOLUME_PERMISSION",
+          "createVolumePermission": {"add": {"items": [{"userId": STRANGER}]}}}, response={"_return": True}),
     Beat("03 02:27:31", PROD_US, CROSS, "a second foreign key is refused; only our side of it is logged", "leaked-key",
          "kms:GenerateDataKey", error=denied("leaked-key", "GenerateDataKey", "stranger-2", "no resource-based policy")),
+    Beat("03 02:28:10", PROD_US, WEAKENED, "... so older books are copied onto themselves under a key the stranger sends along",
+         "leaked-key", "s3:CopyObject", {**onto_itself("larkspur-catalog-example", "backlist/{serial}.epub"), **CLIENT_KEY},
+         response=CLIENT_KEY, times=5, more=sse_applied("SSE_C")),
     Beat("03 07:41:12", PROD_US, CRITICAL, "Maya takes the key away from legacy-batch", "maya", "iam:UpdateAccessKey",
          {"userName": "legacy-batch", "accessKeyId": "AKIAI44QH8DHBEXAMPLE", "status": "Inactive"}),
-    Beat("03 07:43:30", PROD_US, CRITICAL, "... puts the catalog key's policy back", "maya", "kms:PutKeyPolicy",
-         put_policy("catalog", policy(ROOT_ALL, CATALOG_USE)), ("catalog",)),
+    Beat("03 07:42:05", PROD_US, "quiet", "... and its policy", "maya", "iam:DeleteUserPolicy",
+         {"userName": "legacy-batch", "policyName": "batch-power-user"}),
+    Beat("03 07:43:30", PROD_US, CRITICAL, "... puts the catalog key's policy back, with its Deny", "maya", "kms:PutKeyPolicy",
+         put_policy("catalog", policy(ROOT_ALL, CATALOG_USE, OURS_ONLY)), ("catalog",)),
     Beat("03 07:44:16", PROD_US, CRITICAL, "... revokes the grant", "maya", "kms:RevokeGrant",
          {"keyId": key_arn("catalog"), "grantId": material("stranger grant")}, ("catalog",)),
     Beat("03 07:44:58", PROD_US, CRITICAL, "... and starts rotation again", "maya", "kms:EnableKeyRotation",
          {"keyId": key_id("catalog"), "rotationPeriodInDays": 365}, ("catalog",)),
+    Beat("03 07:45:20", PROD_US, "quiet", "... and KMS in prod's trail. The share and the snapshot she overlooks", "maya",
+         "cloudtrail:PutEventSelectors", **record_all_but()),
 ]
 
 
@@ -628,7 +772,7 @@ KMS_SHARE = 0.19
 # Records
 # ---------------------------------------------------------------------------------------------------------
 
-CRYPTO = {"Encrypt", "Decrypt", "GenerateDataKey", "ReEncrypt"}
+CRYPTO = {"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncrypt"}
 READS = ("Get", "List", "Describe", "Head", "AssumeRole") + tuple(CRYPTO)
 DATA_CALLS = {"s3:GetObject", "s3:PutObject", "s3:HeadObject", "s3:CopyObject", "lambda:Invoke"}
 KMS_SILENT = CRYPTO | {"DescribeKey", "GetKeyRotationStatus", "GetParametersForImport"}  # these log no response
@@ -665,6 +809,7 @@ def fill(value, rng, at):
 
 PLACES = {
     "{n}": lambda rng, at: f"{rng.randint(1, 4000):05d}",
+    "{serial}": lambda rng, at: f"{at.hour * 3600 + at.minute * 60 + at.second:05d}",  # the same all over one record
     "{instance}": lambda rng, at: f"i-0b51d6a2f3c47e98{rng.choice(HEX)}",
     "{volume}": lambda rng, at: f"vol-0894f908458cca1{rng.choice(HEX)}0",
     "{hex}": lambda rng, at: token(rng, HEX, 32),
@@ -745,13 +890,13 @@ def additional(rng, at, call, keys):
 
 
 def resources(account, call, keys, request):
-    """The keys of a KMS call; the object and bucket of an S3 data event."""
+    """The keys of a KMS call; the bucket of an S3 call, and the object of a data event."""
     if keys:
         return [key_resource(k) for k in keys]
-    if call.startswith("s3:") and call in DATA_CALLS:
+    if call.startswith("s3:") and request and "bucketName" in request:
         arn = f"arn:aws:s3:::{request['bucketName']}"
-        return [{"type": "AWS::S3::Object", "ARN": f"{arn}/{request['key']}"},
-                {"accountId": account, "type": "AWS::S3::Bucket", "ARN": arn}]
+        item = [{"type": "AWS::S3::Object", "ARN": f"{arn}/{request['key']}"}] if call in DATA_CALLS else []
+        return [*item, {"accountId": account, "type": "AWS::S3::Bucket", "ARN": arn}]
     return None
 
 
@@ -1036,7 +1181,7 @@ def differences(wanted):
 def show_story():
     for beat in sorted(STORY, key=lambda b: b.at):
         names = sorted({file_name((r["recipientAccountId"], r["awsRegion"]), delivery(at)) for at, r in beat_records(beat)})
-        print(f"{beat.at}  {beat.family:18} {beat.call:28} {beat.what}")
+        print(f"{beat.at}  {beat.family:19} {beat.call:28} {beat.what}")
         for name in names:
             print(f"{'':13}{name}")
 

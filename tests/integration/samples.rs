@@ -48,8 +48,8 @@ fn the_summary_adds_up() {
     assert_eq!(sum(objects, &["done", "skipped"]), files, "{summary}");
     assert_eq!(sum(objects, &["failed", "already_done"]), 0, "{summary}");
     let records = &summary["records"];
-    // 5,414 records of calls, 2 of Insights and 2 of network activity (samples/README.md).
-    assert_eq!(sum(records, &["analysed", "not_relevant", "other_kind", "duplicate", "malformed"]), 5_418, "{summary}");
+    // 5,448 records of calls, 2 of Insights and 2 of network activity (samples/README.md).
+    assert_eq!(sum(records, &["analysed", "not_relevant", "other_kind", "duplicate", "malformed"]), 5_452, "{summary}");
     assert_eq!((sum(records, &["malformed"]), sum(records, &["other_kind"])), (0, 4), "{summary}");
     let findings = rows::<Findings>(out());
     assert_eq!(sum(&summary["findings"], &["critical", "high", "medium", "low", "info"]), findings.len() as u64);
@@ -84,7 +84,19 @@ fn every_file_has_a_row_and_every_record_one_outcome() {
 fn all_families_are_found_and_all_holds() {
     let findings = rows::<Findings>(out());
     let families: BTreeSet<&str> = findings.iter().map(|row| text(row, "family")).collect();
-    assert_eq!(families, BTreeSet::from(["critical-action", "cross-account", "default-key", "encryption-context"]));
+    assert_eq!(
+        families,
+        BTreeSet::from([
+            "critical-action",
+            "cross-account",
+            "default-key",
+            "enclave",
+            "encryption-context",
+            "encryption-weakened",
+            "key-policy",
+            "trail",
+        ])
+    );
     let verified = assert_holds(out());
     assert_eq!(verified["usage_requests"], SAMPLED.summary["records"]["analysed"]);
     let said = on("verify", out(), &[]).ends_with(0).stdout;
@@ -108,6 +120,23 @@ fn the_story_is_told() {
         ("put-key-policy", "2026-03-03T02:16", "critical"),
         ("create-grant", "2026-03-03T02:17", "critical"),
         ("reencrypt-to-foreign-key", "2026-03-03T02:24", "high"),
+        // Who lets the night happen, and what is lost by daylight.
+        ("iam-policy-all-keys", "2026-03-02T09:34", "medium"),
+        ("policy-foreign-account", "2026-03-02T09:37", "medium"),
+        ("enclave-debug-mode", "2026-03-02T13:08", "high"),
+        ("default-key-by-omission", "2026-03-02T16:09", "medium"),
+        ("bucket-encryption-removed", "2026-03-02T17:34", "medium"),
+        ("own-key-given-up", "2026-03-03T12:08", "medium"),
+        ("default-key-possible", "2026-03-03T16:07", "info"),
+        // The night.
+        ("trail-stopped", "2026-03-03T02:12", "medium"),
+        ("trail-excludes-kms", "2026-03-03T02:13", "critical"),
+        ("policy-guard-removed", "2026-03-03T02:16", "medium"),
+        ("grant-foreign-account", "2026-03-03T02:17", "critical"),
+        ("key-shared-by-ram", "2026-03-03T02:19", "critical"),
+        ("resource-under-foreign-key", "2026-03-03T02:22", "high"),
+        ("resource-under-foreign-key", "2026-03-03T02:25", "high"),
+        ("object-under-client-key", "2026-03-03T02:28", "high"),
     ] {
         let all: Vec<_> = findings.iter().filter(|row| text(row, "rule_id") == rule).collect();
         assert!(has(rule, time, severity), "{rule} at {time} is not {severity}: {all:#?}");
@@ -128,6 +157,39 @@ fn the_story_is_told() {
     for row in secret {
         assert!(!Value::Object(row.clone()).to_string().contains("AKIA"), "a secret is repeated: {row:?}");
     }
+}
+
+/// Beside each of these the samples have the same done well, or put right.
+#[test]
+fn ordinary_life_is_quiet() {
+    let findings = rows::<Findings>(out());
+    let of = |rule: &str| findings.iter().filter(|row| text(row, "rule_id") == rule).collect::<Vec<_>>();
+    // Maya puts KMS back into the trail and the Deny into the policy; an attested enclave works on.
+    for rule in ["trail-excludes-kms", "trail-stopped", "policy-guard-removed", "enclave-debug-mode"] {
+        assert_eq!(of(rule).len(), 1, "{rule}: {:#?}", of(rule));
+    }
+    // A policy for one key, by the same pipeline and a minute before.
+    let policies: Vec<&str> = of("iam-policy-all-keys").iter().map(|row| text(row, "resource_arn")).collect();
+    assert_eq!(policies, ["batch-power-user"]);
+    // The report job's account has a trail here.
+    let let_in = of("policy-foreign-account");
+    assert!(let_in.iter().all(|row| !text(row, "message").contains("444455556666")), "{let_in:#?}");
+    // What names a key of one's own.
+    for made in ["wishlists", "wishlist-mail", "orders-3", "shop/tax", "vol-0894f908458cca170"] {
+        let about: Vec<_> = findings.iter().filter(|row| text(row, "resource_arn").ends_with(made)).collect();
+        assert!(about.is_empty(), "{made}: {about:#?}");
+    }
+}
+
+#[test]
+fn a_default_key_that_was_replaced_is_closed() {
+    let findings = rows::<Findings>(out());
+    let closed: Vec<_> = findings.iter().filter(|row| text(row, "message").contains("; closed: ")).collect();
+    assert_eq!(closed.len(), 1, "{closed:#?}");
+    assert_eq!(text(closed[0], "rule_id"), "default-key-by-omission");
+    assert_eq!(text(closed[0], "severity"), "info");
+    assert!(text(closed[0], "resource_arn").contains("secret:shop/returns-"), "{closed:#?}");
+    assert!(text(closed[0], "message").contains("alias/larkspur/secrets"), "{closed:#?}");
 }
 
 #[test]
