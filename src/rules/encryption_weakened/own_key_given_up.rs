@@ -4,8 +4,8 @@
 //! Back to a default key is the matter of the rules on default keys; topics, queues and trails have rules of
 //! their own, which see it at once.
 
-use crate::kms::configuration::Kind;
 use crate::kms::configuration::resource::holds_many;
+use crate::kms::configuration::{self, Kind, Row};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resource;
 use crate::model::severity::Severity;
@@ -35,8 +35,9 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
     // What was done last is what holds now.
     let (now, earlier) = acts.split_last()?;
     let row = now.of(&NO_KEY).filter(|_| now.of(&[Kind::Cmk, Kind::Pending]).is_none())?;
-    // What is made anew is another thing, of the same name.
-    if row.event_name.starts_with("Create") || row.event_name.starts_with("Restore") {
+    // A bus and a connection may have one name: what is made is another thing then.
+    let makes_several = configuration::find(row.service_rule).is_some_and(Row::makes_several);
+    if row.event_name.starts_with("Create") && makes_several {
         return None;
     }
     let before = earlier.iter().rev().filter(|act| act.first() < row.first).find(|act| is_told(act));
