@@ -133,9 +133,9 @@ impl<'s, 'a> Story<'s, 'a> {
         // Of one moment nobody knows what came first.
         let begun = acts_since.iter().find(|act| is_default(act)).map(Act::first)?;
         let before = own.and_then(|own| acts[own].own_key()).filter(|row| row.last < begun);
-        let later = |act: &&Act<'_>| act.first() > acts[last].last();
-        let after = acts.iter().skip(last + 1).find(later).map_or(&[][..], |_| &acts[last + 1..]);
-        Some(Self { before, acts: acts_since, after })
+        let after = &acts[last + 1..];
+        let later = after.iter().position(|act| act.first() > acts[last].last()).unwrap_or(after.len());
+        Some(Self { before, acts: acts_since, after: &after[later..] })
     }
 }
 

@@ -76,6 +76,7 @@ fn message(
 ) -> String {
     let (who, thing, event) = (who(row), thing(row), event(row));
     let done = match kind {
+        _ if row.event_name.starts_with("Create") => format!("made {thing} again without a key of its own"),
         Kind::SseS3 => format!("put {thing} under S3's own keys"),
         Kind::NoKms => format!("switched off encryption with KMS for {thing}"),
         Kind::DkOwned => format!("put {thing} under a key that AWS owns"),
