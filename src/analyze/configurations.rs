@@ -18,19 +18,17 @@ pub(super) struct Configurations(HashTable<Configuration>);
 impl Configurations {
     /// Notes what a call configured. What it chose alike for several parts of a thing it chose once.
     pub(super) fn note(&mut self, call: &Call<'_>, configured: &[Configured], source: &str) {
-        let mut rows: Vec<Configuration> = Vec::with_capacity(configured.len());
-        for row in configured.iter().map(|configured| row(call, configured, source)) {
-            if rows.iter().all(|other| identity(other) != identity(&row)) {
-                rows.push(row);
+        for (at, one) in configured.iter().enumerate() {
+            let identity = Identity::of_act(call, one);
+            if configured[..at].iter().any(|other| Identity::of_act(call, other) == identity) {
+                continue;
             }
-        }
-        for row in rows {
-            let hash = |row: &Configuration| FxBuildHasher.hash_one(identity(row));
-            let same = |known: &Configuration| identity(known) == identity(&row);
-            if let Some(known) = self.0.find_mut(hash(&row), same) {
-                add(known, row);
+            let hash = FxBuildHasher.hash_one(&identity);
+            if let Some(known) = self.0.find_mut(hash, |known| Identity::of_row(known) == identity) {
+                add(known, call, one, source);
             } else {
-                self.0.insert_unique(hash(&row), row, hash);
+                let rehash = |row: &Configuration| FxBuildHasher.hash_one(Identity::of_row(row));
+                self.0.insert_unique(hash, row(call, one, source), rehash);
             }
         }
     }
@@ -41,27 +39,50 @@ impl Configurations {
 }
 
 /// What acts must have in common to be one row. What is done to a thing by its name stays apart: what
-/// counts of it is the order.
-fn identity(row: &Configuration) -> [&str; 10] {
-    let in_order = row.choice == Choice::State.as_str() || !(row.resource.is_empty() || holds_many(&row.service_rule));
-    [
-        &row.service_rule,
-        &row.event_name,
-        &row.account_id,
-        &row.region,
-        &row.resource,
-        &row.choice,
-        &row.key_ref,
-        &row.principal_arn,
-        &row.via_service,
-        if in_order { &row.event_id } else { "" },
-    ]
+/// counts of it is the order. Of what is done to many things under one name, the first who did it speaks.
+#[derive(PartialEq, Eq, Hash)]
+struct Identity<'a> {
+    act: [&'a str; 7],
+    by: Option<[&'a str; 2]>,
+    event_id: Option<&'a str>,
 }
 
-fn add(known: &mut Configuration, other: Configuration) {
-    let (requests, last) = (known.requests + other.requests, known.last.max(other.last));
-    if (other.first, &other.event_id) < (known.first, &known.event_id) {
-        *known = other;
+impl<'a> Identity<'a> {
+    fn of_act(call: &'a Call<'_>, configured: &'a Configured) -> Self {
+        let event = call.event;
+        let resource = configured.resource.as_deref().unwrap_or_default();
+        let key = configured.key.as_deref().unwrap_or_default();
+        let choice = choice(call, configured).as_str();
+        let act = [&*configured.row.id, event.name, event.account, event.region, resource, choice, key];
+        Self::new(act, [&call.principal.key, call.via.label()], event.event_id)
+    }
+
+    fn of_row(row: &'a Configuration) -> Self {
+        let act = [
+            &*row.service_rule,
+            &*row.event_name,
+            &*row.account_id,
+            &*row.region,
+            &*row.resource,
+            &*row.choice,
+            &*row.key_ref,
+        ];
+        Self::new(act, [&row.principal_arn, &row.via_service], &row.event_id)
+    }
+
+    fn new(act: [&'a str; 7], by: [&'a str; 2], event_id: &'a str) -> Self {
+        let [service_rule, .., resource, choice, _] = act;
+        let many = holds_many(service_rule);
+        let in_order = choice == Choice::State.as_str() || !(resource.is_empty() || many);
+        Self { act, by: (!many).then_some(by), event_id: in_order.then_some(event_id) }
+    }
+}
+
+fn add(known: &mut Configuration, call: &Call<'_>, configured: &Configured, source: &str) {
+    let event = call.event;
+    let (requests, last) = (known.requests + 1, known.last.max(event.time));
+    if (event.time, event.event_id) < (known.first, known.event_id.as_str()) {
+        *known = row(call, configured, source);
     }
     (known.requests, known.last) = (requests, last);
 }

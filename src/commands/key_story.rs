@@ -145,7 +145,7 @@ fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
             vec![
                 table::grouped(requests(row)),
                 row.get("errors").and_then(Value::as_u64).unwrap_or_default().to_string(),
-                text(row, "operation_class").to_owned(),
+                class(row),
                 text(row, "relation").to_owned(),
                 text(row, "last_time").to_owned(),
                 who(row),
@@ -154,6 +154,14 @@ fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
         })
         .collect();
     part(out, &["REQUESTS", "ERRORS", "CLASS", "RELATION", "LAST", "WHO", "CONTEXT"], &cells, uses.len())
+}
+
+/// The class of the operations; of other services' calls, whose they are.
+fn class(row: &Row) -> String {
+    match text(row, "operation_class") {
+        "other_service" => format!("{} calls", text(row, "event_source").trim_end_matches(".amazonaws.com")),
+        class => class.to_owned(),
+    }
 }
 
 fn write_findings(out: &mut dyn Write, rows: Vec<Row>) -> Result<()> {

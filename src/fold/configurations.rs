@@ -93,7 +93,8 @@ mod tests {
         let mut configurations = Configurations::default();
         rows.iter().for_each(|row| configurations.note(row));
         let said = |row: &ConfigurationRow<'_>| format!("{} {} {}", row.choice, row.key_ref, row.requests);
-        let resources = configurations.resources.iter();
+        let resources = configurations.resources.sorted();
+        let resources = resources.iter();
         resources.map(|resource| (resource.name.to_owned(), resource.choices.iter().map(said).collect())).collect()
     }
 

@@ -15,7 +15,7 @@ use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::places::Places;
-use crate::model::resources::Resources;
+use crate::model::resources::SortedResources;
 use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
@@ -41,8 +41,8 @@ pub struct Snapshots {
     pub keys: Vec<KeyRecord>,
     /// Uses, sorted.
     pub uses: SortedUses,
-    /// Resources.
-    pub resources: Resources,
+    /// Resources, sorted.
+    pub resources: SortedResources,
     /// What the rules may ask.
     pub history: History,
 }
@@ -137,7 +137,7 @@ impl Fold {
             })
             .collect();
         records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
-        Snapshots { keys: records, uses: uses.sorted(), resources: configurations.resources, history }
+        Snapshots { keys: records, uses: uses.sorted(), resources: configurations.resources.sorted(), history }
     }
 
     /// Where the key stands; it is new if it was never heard of.

@@ -83,17 +83,34 @@ impl Resources {
         }
     }
 
-    /// All resources, in order of their names.
+    /// All of them, in order of their names.
+    #[must_use]
+    pub fn sorted(self) -> SortedResources {
+        let Self { strings, by_place } = self;
+        let mut places: Vec<_> = by_place.into_iter().collect();
+        let text = |symbol: Symbol| strings.get(symbol);
+        places.sort_unstable_by_key(|(p, _)| (text(p.account), text(p.region), text(p.setting), text(p.name)));
+        SortedResources { strings, places }
+    }
+}
+
+/// All resources, sorted.
+#[derive(Debug, Default)]
+pub struct SortedResources {
+    strings: Strings,
+    places: Vec<(Place, Vec<Held>)>,
+}
+
+impl SortedResources {
+    /// The resources, in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = Resource<'_>> {
         let text = |symbol: Symbol| self.strings.get(symbol);
-        let mut places: Vec<&Place> = self.by_place.keys().collect();
-        places.sort_unstable_by_key(|p| (text(p.account), text(p.region), text(p.setting), text(p.name)));
-        places.into_iter().map(move |place| Resource {
+        self.places.iter().map(move |(place, held)| Resource {
             setting: text(place.setting),
             account_id: text(place.account),
             region: text(place.region),
             name: text(place.name),
-            choices: self.by_place[place].iter().map(|held| self.row(held)).collect(),
+            choices: held.iter().map(|held| self.row(held)).collect(),
         })
     }
 

@@ -62,7 +62,8 @@ impl Yield {
     pub fn bytes(&self) -> usize {
         let rejects: usize = self.rejects.iter().map(|r| r.raw.len() + 96).sum();
         self.usage.bytes()
-            + (self.findings.len() + self.key_changes.len() + self.configurations.len()) * 1_500
+            + (self.findings.len() + self.key_changes.len()) * 1_500
+            + self.configurations.len() * 900
             + self.seen.len() * size_of::<SeenEvent>()
             + rejects
             + 512

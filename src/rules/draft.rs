@@ -7,6 +7,7 @@ use super::{Rule, phrase};
 use crate::kms::call::Call;
 use crate::kms::context_pattern;
 use crate::kms::mfa::Mfa;
+use crate::model::arn::Arn;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::event::Event;
 use crate::model::finding::{Finding, Outcome, Subject};
@@ -75,6 +76,7 @@ impl Draft {
                 region: change.region.clone(),
                 principal_arn: change.principal_arn.clone(),
                 principal_type: change.principal_type.clone(),
+                principal_account_id: account_of(&change.principal_arn),
                 session_name: change.session_name.clone(),
                 via_service: change.via_service.clone(),
                 key_arn: change.key_arn.clone(),
@@ -102,6 +104,7 @@ impl Draft {
                 region: row.region.to_owned(),
                 principal_arn: row.principal_arn.to_owned(),
                 principal_type: row.principal_type.to_owned(),
+                principal_account_id: account_of(row.principal_arn),
                 session_name: row.session_name.to_owned(),
                 via_service: row.via_service.to_owned(),
                 key_arn: row.key_arn.to_owned(),
@@ -148,6 +151,15 @@ impl Draft {
         };
         (!settings.suppressions.iter().any(|s| s.covers(&finding))).then_some(finding)
     }
+}
+
+/// The account of a principal, from its ARN or its stand-in `acct:…`; empty for services.
+fn account_of(principal: &str) -> String {
+    let account = match principal.strip_prefix("acct:") {
+        Some(caller) => caller.split('/').next(),
+        None => Arn::parse(principal).map(|arn| arn.account),
+    };
+    account.unwrap_or_default().to_owned()
 }
 
 /// The act's id; records older than eventVersion 1.01 have none, and are told apart by all they say.

@@ -8,7 +8,7 @@ use crate::model::arn::{is_aws_managed_alias, owner_account};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
 use crate::model::key_record::KeyRecord;
-use crate::model::resources::{Resource, Resources};
+use crate::model::resources::{Resource, SortedResources};
 use crate::model::time::Seconds;
 
 /// Everything, for the rules that look at how things are and not at what happened.
@@ -16,7 +16,7 @@ pub struct Posture<'a> {
     /// Keys, sorted by ARN.
     pub keys: &'a [KeyRecord],
     /// Resources, and what services were told of their encryption.
-    pub resources: &'a Resources,
+    pub resources: &'a SortedResources,
     /// What was known on the way.
     pub history: &'a History,
     /// The configuration.

@@ -218,7 +218,7 @@ fn fixtures_a_refused_use_tells_the_state() {
 #[test]
 fn fixtures_records_tell_what_the_verdicts_say() {
     let Some((records, expected)) = fixtures() else { return };
-    let mut held = BTreeSet::new();
+    let mut members = BTreeSet::new();
     for (id, verdict) in &expected {
         let label = &verdict["label"];
         let alone: Vec<Value> = records.iter().filter(|record| record["eventID"] == id.as_str()).cloned().collect();
@@ -227,7 +227,7 @@ fn fixtures_records_tell_what_the_verdicts_say() {
         let row = usage.first().unwrap_or_else(|| panic!("{label}: no usage"));
         let mut hold = |member: &str, is: &str, should: &Value| {
             assert_eq!(is, should.as_str().unwrap_or_default(), "{label}: {member}");
-            held.insert(member.to_owned());
+            members.insert(member.to_owned());
         };
         for (member, should) in verdict.as_object().expect("a verdict") {
             match member.as_str() {
@@ -267,7 +267,7 @@ fn fixtures_records_tell_what_the_verdicts_say() {
                     assert_eq!((number(&keys[0], "requests") > 0, should), (false, &json!(false)), "{label}");
                 }
                 "cross_account" => {
-                    assert_eq!((text(row, "side") != "local", should), (false, &json!(false)), "{label}")
+                    assert_eq!((text(row, "side") != "local", should), (false, &json!(false)), "{label}");
                 }
                 // Held by the tests above, or no column: how sure the service in between is.
                 "alias" | "console" | "deletion_date" | "findings" | "key" | "label" | "manager" | "mfa"
@@ -277,7 +277,7 @@ fn fixtures_records_tell_what_the_verdicts_say() {
             }
         }
     }
-    assert_eq!(held.len(), 10, "{held:?}");
+    assert_eq!(members.len(), 10, "{members:?}");
 }
 
 /// DOMAIN C.1: what was taken by omission is known to be the default key once its alias is seen.

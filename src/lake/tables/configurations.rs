@@ -30,7 +30,7 @@ impl Table for Configurations {
         key_account_id: Text = owner_account(&c.key_arn).unwrap_or_default(), "Account that owns the key.";
         by_service: Boolean = Some(c.by_service), "Whether only the response names the key: the service took it, nobody chose it.";
         default_alias: Text = &c.default_alias, "Alias of the service's default key, where it has one.";
-        principal_arn: Text = &c.principal_arn, "Who acted: user or role (not the session).";
+        principal_arn: Text = &c.principal_arn, "Who acted: user or role (not the session); of several, the first.";
         principal_type: Text = &c.principal_type, "Kind of principal.";
         session_name: Text = &c.session_name, "Role session name of the earliest act.";
         via_service: Text = &c.via_service, "Service that made the call for the principal.";

@@ -54,7 +54,9 @@ fn foreign(known: &ContextName, value: &str, call: &Call<'_>, settings: &Setting
         if known.account == AccountIn::OrganizationArn && (known_account || settings.accounts.organization.is_empty()) {
             return None;
         }
-        let severity = if known_account { Severity::Low } else { Severity::Medium };
+        // Where the configuration does not tell whose accounts are ours, it may be a sister's.
+        let foreign = !known_account && settings.accounts.are_told();
+        let severity = if foreign { Severity::Medium } else { Severity::Low };
         return Some((severity, format!("account {account}")));
     }
     // The replica of a secret keeps the Region of its own ARN; all others are where the call is.

@@ -34,7 +34,8 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
     let name = ["policyName", "policyArn"].iter().find_map(|member| request.get(member).non_empty());
     let name = name.unwrap_or_default();
     let message = message(call, widest, name, waits);
-    let mut draft = Draft::on(call, severity, message, settings).with("actions", widest.patterns.clone());
+    let mut draft = Draft::on(call, severity, message, settings)
+        .with(if widest.not_action { "all_actions_but" } else { "actions" }, widest.patterns.clone());
     name.clone_into(&mut draft.subject.resource_arn);
     Some(draft)
 }
