@@ -1,4 +1,4 @@
-//! Folds a lake: reads committed tables day by day, runs the usage rules, commits snapshots and
+//! Folds a lake: reads committed tables day by day, runs usage and posture rules, commits snapshots and
 //! findings. The same committed rows and settings give the same result, however often it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub struct Folded {
     pub keys: usize,
     /// Rows of `key_use`.
     pub key_uses: usize,
-    /// Findings of usage rules by severity, mildest first.
+    /// Findings of usage and posture rules by severity, mildest first.
     pub findings: [u64; Severity::ALL.len()],
     /// Accounts that counted as own.
     pub own_accounts: Vec<String>,

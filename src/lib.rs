@@ -6,10 +6,11 @@
 //! ```text
 //! ObjectRef → stored bytes → Buffer → record → Event<'a> → Call<'a> ─┬→ Finding    (event rules)
 //!  source      source         decode   decode    decode      kms     ├→ UsageCounts (every call)
-//!                                                                    └→ KeyChange  (acts on keys)
-//!      one object's findings, usage, key changes and counts = a Yield          (analyze)
+//!                                                                    ├→ KeyChange  (acts on keys)
+//!                                                                    └→ Configuration (what services were told)
+//!      one object's findings, usage, key changes, configurations and counts = a Yield (analyze)
 //!      Yields in the order of the list → batch → staged Parquet → ledger entry → published (pipeline, lake)
-//!      committed usage and key changes → keys, key_use, findings of usage rules (folding, fold)
+//!      all that is committed → keys, key_use, findings of usage and posture rules (folding, fold)
 //! ```
 //!
 //! # Where to start

@@ -79,7 +79,7 @@ fn write(out: &mut dyn Write, round: &Round) -> Result<()> {
     match &round.folded {
         Some(folded) => writeln!(
             out,
-            "folded    {} keys, {} uses, {} findings of usage rules, in {:.1} s",
+            "folded    {} keys, {} uses, {} findings of usage and posture rules, in {:.1} s",
             grouped(folded.keys as u64),
             grouped(folded.key_uses as u64),
             grouped(folded.findings.iter().sum()),

@@ -11,7 +11,7 @@ pub enum Kind {
     /// What was drawn from some objects.
     #[default]
     Batch,
-    /// Snapshots and the findings of usage rules.
+    /// Snapshots and the findings of usage and posture rules.
     Fold,
     /// Few files that hold what many held: no row is new, none is lost.
     Compaction,

@@ -13,7 +13,7 @@ use crate::model::time::Seconds;
 /// What is removed: of each table the days before this one. None keeps all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Findings of event rules. Those of usage rules are made anew by each fold, whole.
+    /// Findings of event rules. Those of usage and posture rules are made anew by each fold, whole.
     pub findings: Option<Seconds>,
     /// Source files and their counts. The ledger still knows them: they are not read again.
     pub objects: Option<Seconds>,

@@ -1,10 +1,9 @@
 //! Words for what services were told of encryption: who, which thing, which key.
 
-use super::phrase::{named_key, principal};
+use super::phrase::{actor, named_key};
 use super::posture::Posture;
 use crate::kms::configuration::resource::plain_name;
 use crate::kms::key_reference::alias_of;
-use crate::kms::via::Via;
 use crate::model::configuration::ConfigurationRow;
 
 /// By row of the table of services: what it is that has a key, one and several.
@@ -85,16 +84,7 @@ fn look_up<T: Copy>(table: &[(&str, T)], rule: &str) -> Option<T> {
 /// The person, program or service that acted.
 #[must_use]
 pub fn who(row: &ConfigurationRow<'_>) -> String {
-    let name = principal(row.principal_arn);
-    let through = match row.via_service {
-        "" => String::new(),
-        // A service that acts in its own name is named already.
-        service if *service == *name => String::new(),
-        Via::HIDDEN => " through a service that the record hides".to_owned(),
-        service => format!(" through {service}"),
-    };
-    let session = row.session_name;
-    if session.contains('@') { format!("{session} ({name}){through}") } else { format!("{name}{through}") }
+    actor(row.principal_arn, row.session_name, row.via_service)
 }
 
 /// The service, as one calls it.
@@ -141,7 +131,13 @@ pub fn short(resource: &str) -> &str {
 #[must_use]
 pub fn key(row: &ConfigurationRow<'_>, posture: &Posture<'_>) -> String {
     let arn = if row.key_arn.is_empty() { row.key_ref } else { row.key_arn };
-    named_key(arn, alias_of(row.key_ref).or_else(|| posture.history.alias(arn)))
+    named_key(arn, alias(row, posture))
+}
+
+/// The alias of such a key: that by which it is named, or one that always meant it.
+#[must_use]
+pub fn alias<'r>(row: &ConfigurationRow<'r>, posture: &'r Posture<'_>) -> Option<&'r str> {
+    alias_of(row.key_ref).or_else(|| posture.history.alias(row.key_arn))
 }
 
 /// Whether AWS acted, not somebody of the account: a service for itself, or through a role of its own.

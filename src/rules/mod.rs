@@ -1,8 +1,8 @@
 //! The catalogue. A rule is a static value with a pure check, and a page beside it that explains it
 //! and holds the records on which it must fire or stay quiet.
 //!
-//! Event rules see one call; usage rules see one day of committed usage and the fold's memory.
-//! Neither does I/O, reads a clock, or keeps state.
+//! Event rules see one call; usage rules see one day of committed usage and the fold's memory; posture
+//! rules see what is known when all days are folded. None does I/O, reads a clock, or keeps state.
 
 pub mod attempt;
 pub mod configured;

@@ -18,7 +18,9 @@ pub fn who_changed(change: &KeyChange) -> String {
     actor(&change.principal_arn, &change.session_name, &change.via_service)
 }
 
-fn actor(key: &str, session: &str, via: &str) -> String {
+/// See [`who`]; of a row's columns.
+#[must_use]
+pub fn actor(key: &str, session: &str, via: &str) -> String {
     let name = principal(key);
     // A person is known by the session, a program by the role.
     let actor = if session.contains('@') { format!("{session} ({name})") } else { name };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::kms::accounts::Accounts;
-use crate::model::finding::Finding;
+use crate::model::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 
@@ -51,15 +51,20 @@ impl Suppression {
     /// Whether it silences `finding`.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
+        self.covers_act(finding.rule_id, &finding.subject, finding.event_time)
+    }
+
+    /// Whether it silences what the rule would find of an act.
+    #[must_use]
+    pub fn covers_act(&self, rule: &str, subject: &Subject, time: Seconds) -> bool {
         let same = |wanted: &Option<String>, actual: &str| wanted.as_deref().is_none_or(|w| w == actual);
-        let subject = &finding.subject;
-        same(&self.rule, finding.rule_id)
+        same(&self.rule, rule)
             && same(&self.key, &subject.key_arn)
             && same(&self.principal, &subject.principal_arn)
             && same(&self.account, &subject.account_id)
             && same(&self.alias, &subject.key_alias)
             && self.resource.as_deref().is_none_or(|wanted| is_named(wanted, &subject.resource_arn))
-            && self.expires.is_none_or(|end| finding.event_time < end)
+            && self.expires.is_none_or(|end| time < end)
     }
 }
 

@@ -218,13 +218,13 @@ pub enum Happening<'a> {
         /// What the lease's keeper says.
         reason: Reason<'a>,
     },
-    /// Snapshots and findings of usage rules are up to date.
+    /// Snapshots and findings of usage and posture rules are up to date.
     Folded {
         /// Keys known.
         keys: u64,
         /// Rows of `key_use`.
         key_uses: u64,
-        /// Findings of usage rules.
+        /// Findings of usage and posture rules.
         findings: u64,
         /// How long it took.
         #[serde(serialize_with = "in_seconds")]

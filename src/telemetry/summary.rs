@@ -17,7 +17,7 @@ pub struct Summary {
     pub objects: Objects,
     /// Records of this run's objects by outcome.
     pub records: RecordCounts,
-    /// Findings of event rules in this run, of usage rules in all that is committed; each once.
+    /// Findings of event rules in this run, of usage and posture rules in all that is committed; each once.
     pub findings: Findings,
     #[serde(skip)]
     counted: FxHashSet<u64>,

@@ -53,7 +53,7 @@ ORDER BY requests DESC;
 
 What the logs do not tell is `NULL`, never an empty text: `NULL` means unknown, or that there is nothing, as the column says. Times are UTC.
 
-`date` is the day of the event in `findings`, `usage` and `key_changes`. In `objects` and `rejects` it is the day of delivery, as read from the object's path; without one the folder is `date=__HIVE_DEFAULT_PARTITION__`, and `date` is `NULL`.
+`date` is the day of the event in `findings`, `usage`, `key_changes` and `configurations`. In `objects` and `rejects` it is the day of delivery, as read from the object's path; without one the folder is `date=__HIVE_DEFAULT_PARTITION__`, and `date` is `NULL`.
 ";
 
 const RULES_INTRO: &str = "\

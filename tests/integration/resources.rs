@@ -49,10 +49,15 @@ fn files(folder: &Path, lists: &[Vec<Value>]) -> Vec<PathBuf> {
 
 /// The findings of the rule, of records in one file.
 fn by_omission(records: &[Value]) -> Vec<Row> {
+    by_omission_with(records, "")
+}
+
+fn by_omission_with(records: &[Value], config: &str) -> Vec<Row> {
     let folder = temp_dir();
-    let out = folder.path().join("out");
+    let (out, path) = (folder.path().join("out"), folder.path().join("keytrail.toml"));
+    write(&path, config.as_bytes());
     let source = files(&folder.path().join("logs"), &[records.to_vec()]);
-    backfill(&[&source[0]], &out, &[]).ends_with(0);
+    backfill(&[&source[0]], &out, &["--config", path.to_str().expect("a path")]).ends_with(0);
     rows::<Findings>(&out).into_iter().filter(|row| text(row, "rule_id") == "default-key-by-omission").collect()
 }
 
@@ -91,6 +96,16 @@ fn what_is_closed_or_of_another_day_does_not_count_among_the_many() {
     let mut records = secrets(20, 2);
     records.push(create("late", 3));
     assert_eq!(by_omission(&records).len(), 21);
+}
+
+#[test]
+fn a_suppressed_resource_is_none_of_the_many() {
+    let arn = "arn:aws:secretsmanager:us-east-1:111122223333:secret:secret-07-AbCdEf";
+    let config = format!("[[suppressions]]\nresource = \"{arn}\"\nreason = \"a test\"\n");
+    assert_eq!(by_omission_with(&secrets(21, 2), &config).len(), 20);
+    let many = by_omission_with(&secrets(22, 2), &config);
+    assert_eq!(many.len(), 1);
+    assert!(text(&many[0], "message").contains("for 21 secrets"), "{many:?}");
 }
 
 #[test]

@@ -53,6 +53,12 @@ impl Row {
     pub fn setting(&self) -> &str {
         self.setting.as_deref().unwrap_or(&self.id)
     }
+
+    /// Whether its events make things of several kinds, which may have the same name.
+    #[must_use]
+    pub fn makes_several(&self) -> bool {
+        self.events.keys().filter(|event| event.starts_with("Create")).count() > 1
+    }
 }
 
 /// Rows by `eventSource`, then by `eventName`.

@@ -12,7 +12,8 @@ impl Table for Configurations {
     type Row<'a> = &'a Configuration;
     const NAME: &'static str = "configurations";
     const DOC: &'static str = "What a service was told of the encryption of a resource, by one act or by several alike in one \
-        object: a key that was named, or what it means that none was. A resource has as many rows as there were acts of different kinds.";
+        object: a key that was named, or what it means that none was. Each act on a resource that the record names is a row; what is \
+        done to a bucket's objects, or to something without a name, is one row for all alike.";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![c;

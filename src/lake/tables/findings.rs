@@ -52,7 +52,7 @@ impl Table for Findings {
         encryption_context: Text = &f.subject.encryption_context, "Normalised encryption context, as in usage.context_pattern.";
         evidence: Text = &f.evidence, "Facts that the message rests on, as a JSON object.";
         mitre: TextList = f.mitre.to_vec(), "ATT&CK technique ids.";
-        source_object: Text = &f.source_object, "Object that the record was read from; null for findings of usage rules.";
+        source_object: Text = &f.source_object, "Object that the record was read from; null for findings of usage and posture rules.";
     ];
     const ORDER: &'static [By] =
         &[By::Value("key_arn"), By::Value("event_time"), By::Value("finding_id"), By::Value("source_object")];

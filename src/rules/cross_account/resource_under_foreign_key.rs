@@ -5,7 +5,7 @@ use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resource;
 use crate::model::severity::Severity;
-use crate::rules::configured::{event, key, service, thing, who};
+use crate::rules::configured::{alias, event, key, service, thing, who};
 use crate::rules::draft::Draft;
 use crate::rules::posture::Posture;
 
@@ -43,8 +43,9 @@ fn verdict(resource: &Resource<'_>, row: &ConfigurationRow<'_>, posture: &Postur
     } else {
         format!("put {thing} under {key} of foreign account {owner}")
     };
-    let draft = Draft::on_configuration(row, severity, format!("{who} {done} ({event}): {follows}"))
+    let mut draft = Draft::on_configuration(row, severity, format!("{who} {done} ({event}): {follows}"))
         .with("service_rule", row.service_rule)
         .with("key_account_id", owner);
+    alias(row, posture).unwrap_or_default().clone_into(&mut draft.subject.key_alias);
     Some(draft.about(&[row.service_rule, row.account_id, row.region, resource.name, named]))
 }

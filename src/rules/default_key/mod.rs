@@ -52,15 +52,15 @@ pub const RULES: &[Rule] = &[
 /// A service is told, by alias or by a key that is known to be AWS-managed, to use its default key, or
 /// says that it took it (DOMAIN C.1, DK-EXPLICIT and DK-RESOLVED).
 fn configured(posture: &Posture<'_>) -> Vec<Draft> {
-    resources::judge(posture, &[Kind::DkExplicit, Kind::DkResolved])
+    resources::judge("default-key-configured", posture, &[Kind::DkExplicit, Kind::DkResolved])
 }
 
 /// A service is told to encrypt, and with no key: it takes its default key (DK-IMPLICIT).
 fn by_omission(posture: &Posture<'_>) -> Vec<Draft> {
-    resources::judge(posture, &[Kind::DkImplicit])
+    resources::judge("default-key-by-omission", posture, &[Kind::DkImplicit])
 }
 
 /// Without a key the service may take its default key, or another (DK-POSSIBLE).
 fn possible(posture: &Posture<'_>) -> Vec<Draft> {
-    resources::judge(posture, &[Kind::DkPossible])
+    resources::judge("default-key-possible", posture, &[Kind::DkPossible])
 }

@@ -58,10 +58,15 @@ struct Story<'s, 'a> {
 }
 
 /// The verdicts of the rule that is about these kinds.
-pub(super) fn judge(posture: &Posture<'_>, kinds: &[Kind]) -> Vec<Draft> {
+pub(super) fn judge(rule: &str, posture: &Posture<'_>, kinds: &[Kind]) -> Vec<Draft> {
     let resources: Vec<_> = posture.resources.iter().collect();
     let found = resources.iter().filter_map(|resource| under_default(resource, posture, kinds));
-    let (open, closed): (Vec<_>, Vec<_>) = found.partition(|found| found.open);
+    // What nobody wants to see is none of the many either.
+    let suppressions = &posture.settings.suppressions;
+    let wanted = |found: &UnderDefault<'_>| {
+        !suppressions.iter().any(|s| s.covers_act(rule, &found.draft.subject, found.draft.span.0))
+    };
+    let (open, closed): (Vec<_>, Vec<_>) = found.filter(wanted).partition(|found| found.open);
     let mut groups: BTreeMap<Group<'_>, Vec<UnderDefault<'_>>> = BTreeMap::new();
     for found in open {
         groups.entry(found.group.clone()).or_default().push(found);
@@ -128,9 +133,9 @@ impl<'s, 'a> Story<'s, 'a> {
         // Of one moment nobody knows what came first.
         let begun = acts_since.iter().find(|act| is_default(act)).map(Act::first)?;
         let before = own.and_then(|own| acts[own].own_key()).filter(|row| row.last < begun);
-        let later = |act: &&Act<'_>| act.first() > acts[last].last();
-        let after = acts.iter().skip(last + 1).find(later).map_or(&[][..], |_| &acts[last + 1..]);
-        Some(Self { before, acts: acts_since, after })
+        let after = &acts[last + 1..];
+        let later = after.iter().position(|act| act.first() > acts[last].last()).unwrap_or(after.len());
+        Some(Self { before, acts: acts_since, after: &after[later..] })
     }
 }
 

@@ -4,12 +4,12 @@
 //! Back to a default key is the matter of the rules on default keys; topics, queues and trails have rules of
 //! their own, which see it at once.
 
-use crate::kms::configuration::Kind;
 use crate::kms::configuration::resource::holds_many;
+use crate::kms::configuration::{self, Kind, Row};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resource;
 use crate::model::severity::Severity;
-use crate::rules::configured::{event, is_by_service, key, thing, who};
+use crate::rules::configured::{alias, event, is_by_service, key, thing, who};
 use crate::rules::draft::Draft;
 use crate::rules::posture::{Act, Posture};
 
@@ -35,8 +35,9 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
     // What was done last is what holds now.
     let (now, earlier) = acts.split_last()?;
     let row = now.of(&NO_KEY).filter(|_| now.of(&[Kind::Cmk, Kind::Pending]).is_none())?;
-    // What is made anew is another thing, of the same name.
-    if row.event_name.starts_with("Create") || row.event_name.starts_with("Restore") {
+    // A bus and a connection may have one name: what is made is another thing then.
+    let makes_several = configuration::find(row.service_rule).is_some_and(Row::makes_several);
+    if row.event_name.starts_with("Create") && makes_several {
         return None;
     }
     let before = earlier.iter().rev().filter(|act| act.first() < row.first).find(|act| is_told(act));
@@ -55,7 +56,8 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
         .with("service_rule", row.service_rule)
         .about(&[resource.setting, resource.account_id, resource.region, resource.name, &row.first.rfc3339()]);
     if let Some(before) = own.or(pending) {
-        draft.subject.key_arn = before.key_arn.to_owned();
+        before.key_arn.clone_into(&mut draft.subject.key_arn);
+        alias(before, posture).unwrap_or_default().clone_into(&mut draft.subject.key_alias);
         draft = draft.with("key_before", if before.key_arn.is_empty() { before.key_ref } else { before.key_arn });
     }
     Some(draft)
@@ -74,6 +76,7 @@ fn message(
 ) -> String {
     let (who, thing, event) = (who(row), thing(row), event(row));
     let done = match kind {
+        _ if row.event_name.starts_with("Create") => format!("made {thing} again without a key of its own"),
         Kind::SseS3 => format!("put {thing} under S3's own keys"),
         Kind::NoKms => format!("switched off encryption with KMS for {thing}"),
         Kind::DkOwned => format!("put {thing} under a key that AWS owns"),
