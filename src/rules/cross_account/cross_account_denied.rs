@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::foreign_owner;
 use crate::kms::failure::Ending;
+use crate::kms::key_reference::alias_of;
+use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 use crate::rules::draft::Draft;
 use crate::rules::groups::Groups;
-use crate::rules::phrase::{counted, principal};
+use crate::rules::phrase::{counted, named_key, principal};
 use crate::rules::tally::Tally;
 use crate::rules::{Day, Watch};
 
@@ -64,11 +66,14 @@ impl Watch for Denied {
 fn verdict(who: &str, refusals: &Refusals, day: &Day<'_>) -> Option<Draft> {
     let severity = if refusals.is_probing() { Severity::Medium } else { Severity::Low };
     let keys = match refusals.keys.iter().next() {
-        Some(only) if refusals.keys.len() == 1 => format!("foreign {only}"),
+        Some(only) if refusals.keys.len() == 1 => {
+            let owner = owner_account(only).unwrap_or_default();
+            format!("{} of foreign account {owner}", named_key(only, alias_of(only)))
+        }
         _ => counted(i64::try_from(refusals.keys.len()).unwrap_or(i64::MAX), "foreign key"),
     };
     let requests = counted(refusals.tally.requests, "request");
-    let message = format!("{} was refused by {keys}: {requests}", principal(who));
+    let message = format!("{} was refused use of {keys}: {requests}", principal(who));
     let draft = refusals.tally.draft(severity, message)?.with("keys", refusals.keys.len());
     Some(draft.about(&[who, &day.day.to_string()]))
 }
