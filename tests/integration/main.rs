@@ -23,6 +23,7 @@ mod coverage;
 mod crash;
 mod deploy;
 mod determinism;
+mod drift;
 mod duckdb;
 mod dying;
 mod faulty_proxy;

@@ -29,6 +29,14 @@ struct Case {
     example: Example<'static>,
 }
 
+impl Case {
+    /// The same case, written otherwise.
+    fn written(mut self, written: &dyn Fn(&str) -> String) -> Self {
+        self.example.json = written(&self.example.json);
+        self
+    }
+}
+
 impl fmt::Display for Case {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}, block {} (line {} of its page)", self.rule.id, self.block, self.line)
@@ -44,6 +52,30 @@ fn every_example_does_as_its_page_says() {
     assert!(cases.len() > 2 * rules::all().count(), "only {} examples were found", cases.len());
     let failures = run_all(&cases);
     assert!(failures.is_empty(), "{} of {} examples:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+/// China and GovCloud write other ARNs, other Regions and, in China, other names of services in between.
+#[test]
+fn every_example_is_judged_alike_in_other_partitions() {
+    let gov = |json: &str| {
+        let json = json.replace("arn:aws:", "arn:aws-us-gov:");
+        json.replace("us-east-1", "us-gov-west-1").replace("eu-west-1", "us-gov-east-1")
+    };
+    let china = |json: &str| {
+        let json = json.replace("arn:aws:", "arn:aws-cn:");
+        let json = json.replace("us-east-1", "cn-north-1").replace("eu-west-1", "cn-northwest-1");
+        let line = |line: &str| match line.find("\"invokedBy\": \"") {
+            Some(at) => format!("{}{}", &line[..at], line[at..].replacen(".amazonaws.com\"", ".amazonaws.com.cn\"", 1)),
+            None => line.to_owned(),
+        };
+        json.lines().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let partitions: [&dyn Fn(&str) -> String; 2] = [&gov, &china];
+    for written in partitions {
+        let cases: Vec<Case> = rules::all().flat_map(cases_of).map(|case| case.written(written)).collect();
+        let failures = run_all(&cases);
+        assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+    }
 }
 
 #[test]
