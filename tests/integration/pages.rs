@@ -78,6 +78,17 @@ fn every_example_is_judged_alike_in_other_partitions() {
     }
 }
 
+/// AWS manages no multi-Region key, so the family of default keys is left out.
+#[test]
+fn every_example_is_judged_alike_with_a_multi_region_key() {
+    let multi_region =
+        |json: &str| json.replace("1234abcd-12ab-34cd-56ef-1234567890ab", "mrk-1234abcd12ab34cd56ef1234567890ab");
+    let families = rules::all().filter(|rule| rule.family != "default-key");
+    let cases: Vec<Case> = families.flat_map(cases_of).map(|case| case.written(&multi_region)).collect();
+    let failures = run_all(&cases);
+    assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
+}
+
 #[test]
 fn a_share_with_an_account_of_no_list_is_critical() {
     let case = cases_of(rules::find("key-shared-by-ram").expect("a rule"))
