@@ -149,9 +149,9 @@ impl Fold {
         })
     }
 
-    /// First uses matter across accounts only.
+    /// First uses matter across accounts, and where something leaves KMS for good.
     fn note_first_use(&mut self, row: &UsageRow<'_>, day: i64) {
-        if row.side != "local" && row.succeeded() {
+        if (row.side != "local" || row.event_name == "GetPublicKey") && row.succeeded() {
             for key in [row.key_arn, row.destination_key_arn].into_iter().filter(|key| !key.is_empty()) {
                 self.history.note_use(key, row.principal_account_id, day);
                 self.history.note_use(key, row.principal_arn, day);

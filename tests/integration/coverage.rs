@@ -205,6 +205,7 @@ const ASKED: &[Row] = &[
         &[
             Rule("delete-key"),
             Rule("delete-expired-key-material"),
+            Rule("rotate-key-on-demand"),
             Table("key_changes", "change = RotateKey, DeleteKey, DeleteExpiredKeyMaterial"),
         ],
     ),
@@ -298,6 +299,7 @@ const PEERS: &[Row] = &[
         &[
             Rule("foreign-key-encryption"),
             Rule("reencrypt-to-foreign-key"),
+            Rule("get-public-key"),
             Table("usage", "event_name, via_service is null"),
             Later("bursts of discovery come with the fold"),
         ],

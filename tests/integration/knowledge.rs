@@ -52,8 +52,17 @@ fn critical_acts_are_those_of_the_catalogue() {
     let Some(rows) = knowledge("critical_actions.json") else { return };
     let mut found = 0;
     for row in &rows {
-        let Some(rule) = rules::find(&kebab(text(row, "event"))) else { continue };
+        let Some(rule) = rules::find(&kebab(text(row, "event"))) else {
+            // Ordinary by itself; across accounts `reencrypt-to-foreign-key` sees it.
+            let is_ordinary = text(row, "severity") == "info" || text(row, "event") == "ReEncrypt";
+            assert!(is_ordinary, "no rule for {}", text(row, "event"));
+            continue;
+        };
         found += 1;
+        // What only many of them make worth a finding has no severity of its own.
+        if !matches!(rule.check, Check::Event { .. }) {
+            continue;
+        }
         assert_eq!(rule.severity.as_str(), text(row, "severity"), "{}", rule.id);
         assert_eq!(rule.mitre.to_vec(), texts(row, "mitre"), "{}", rule.id);
     }

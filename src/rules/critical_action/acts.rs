@@ -1,6 +1,6 @@
 //! The acts on keys that are worth a finding by themselves (DOMAIN E.1): one row an act.
 
-use super::check;
+use super::{check, get_public_key, rotate_key_on_demand};
 use crate::model::severity::Severity::{self, Critical, High, Info, Low, Medium};
 use crate::rules::{Check, Events, Rule};
 
@@ -55,6 +55,15 @@ pub const RULES: &[Rule] = &[
         "KMS key rotation set to a long period", include_str!("enable_key_rotation.md")),
     act!("GetParametersForImport", "get-parameters-for-import", Low, ["T1486"],
         "Import of key material prepared", include_str!("get_parameters_for_import.md")),
+    Rule {
+        id: "get-public-key",
+        family: "critical-action",
+        title: "Public key taken out of KMS for the first time",
+        severity: Low,
+        mitre: &[],
+        page: include_str!("get_public_key.md"),
+        check: Check::Usage(get_public_key::watch),
+    },
     act!("ImportKeyMaterial", "import-key-material", Medium, ["T1486"],
         "Key material imported into a KMS key", include_str!("import_key_material.md")),
     act!("PutKeyPolicy", "put-key-policy", High, ["T1098", "T1486"],
@@ -63,6 +72,15 @@ pub const RULES: &[Rule] = &[
         "Multi-Region KMS key replicated", include_str!("replicate_key.md")),
     act!("RevokeGrant", "revoke-grant", Medium, ["T1531"],
         "KMS grant revoked", include_str!("revoke_grant.md")),
+    Rule {
+        id: "rotate-key-on-demand",
+        family: "critical-action",
+        title: "KMS key rotated on demand again and again",
+        severity: Low,
+        mitre: &[],
+        page: include_str!("rotate_key_on_demand.md"),
+        check: Check::Usage(rotate_key_on_demand::watch),
+    },
     act!("ScheduleKeyDeletion", "schedule-key-deletion", Critical, ["T1485", "T1490"],
         "KMS key scheduled for deletion", include_str!("schedule_key_deletion.md")),
     act!("TagResource", "tag-resource", Low, ["T1098"],

@@ -2,6 +2,8 @@
 //! severity algorithm.
 
 mod acts;
+mod get_public_key;
+mod rotate_key_on_demand;
 mod severity;
 
 use crate::kms::call::Call;
