@@ -91,30 +91,34 @@ const KINDS: &[(&str, &str)] = &[
     ("ValidationError", "invalid request"),
 ];
 
-/// Which policy refused, as the message says behind `because`.
+/// Which policy refused: `because no identity-based policy allows …`, `with an explicit deny in a service
+/// control policy`.
 fn denial(message: &str) -> &'static str {
-    let Some((_, why)) = message.rsplit_once(" because ") else { return "denied" };
-    let explicit = why.contains("explicit deny");
-    let of = |policy: &str| why.contains(policy);
-    match () {
-        () if of("service control policy") && explicit => "denied by a service control policy",
-        () if of("service control policy") => "no service control policy allows it",
-        () if of("resource control policy") && explicit => "denied by a resource control policy",
-        () if of("resource control policy") => "no resource control policy allows it",
-        () if of("VPC endpoint policy") && explicit => "denied by a VPC endpoint policy",
-        () if of("VPC endpoint policy") => "no VPC endpoint policy allows it",
-        () if of("permissions boundary") && explicit => "denied by a permissions boundary",
-        () if of("permissions boundary") => "no permissions boundary allows it",
-        () if of("session policy") && explicit => "denied by a session policy",
-        () if of("session policy") => "no session policy allows it",
-        () if of("resource-based policy") && explicit => "denied by the key policy",
-        () if of("resource-based policy") => "no key policy allows it",
-        () if of("identity-based policy") && explicit => "denied by an identity policy",
-        () if of("identity-based policy") => "no identity policy allows it",
-        () if explicit => "denied by a policy",
-        () => "denied",
+    let (because, explicit) = (message.rsplit_once(" because "), message.rsplit_once(" with an explicit deny"));
+    let why = match (because, explicit) {
+        (_, Some((_, why))) | (Some((_, why)), None) => why,
+        (None, None) => return "denied",
+    };
+    let is_explicit = explicit.is_some() || why.contains("explicit deny");
+    let policy = POLICIES.iter().find(|(words, ..)| why.contains(words));
+    match policy {
+        Some((_, denied, _)) if is_explicit => denied,
+        Some((_, _, silent)) => silent,
+        None if is_explicit => "denied by a policy",
+        None => "denied",
     }
 }
+
+/// Kinds of policies: AWS's words, what it means that one denies, and that none allows.
+const POLICIES: [(&str, &str, &str); 7] = [
+    ("service control policy", "denied by a service control policy", "no service control policy allows it"),
+    ("resource control policy", "denied by a resource control policy", "no resource control policy allows it"),
+    ("VPC endpoint policy", "denied by a VPC endpoint policy", "no VPC endpoint policy allows it"),
+    ("permissions boundary", "denied by a permissions boundary", "no permissions boundary allows it"),
+    ("session policy", "denied by a session policy", "no session policy allows it"),
+    ("resource-based policy", "denied by the key policy", "no key policy allows it"),
+    ("identity-based policy", "denied by an identity policy", "no identity policy allows it"),
+];
 
 /// The state of the key, if the message names one.
 fn state_in(message: &str) -> Option<&'static str> {
@@ -183,6 +187,13 @@ mod tests {
         assert_eq!(denied("an explicit deny in a service control policy"), "denied by a service control policy");
         assert_eq!(denied("an explicit deny in an identity-based policy"), "denied by an identity policy");
         assert_eq!(reason(Some("AccessDeniedException"), None), "denied");
+        let explicit = |policy: &str| {
+            let message = format!("User: arn:aws:iam::111122223333:user/A is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111122223333:key/x with an explicit deny in a {policy}");
+            reason(Some("AccessDenied"), Some(&message))
+        };
+        assert_eq!(explicit("service control policy"), "denied by a service control policy");
+        assert_eq!(explicit("resource-based policy"), "denied by the key policy");
+        assert_eq!(explicit("new kind of policy"), "denied by a policy");
         let key = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
         let state = |code, words: &str| reason(Some(code), Some(&format!("{key} is {words}.")));
         assert_eq!(state("KMSInvalidStateException", "pending deletion"), "PendingDeletion");

@@ -33,7 +33,7 @@ impl<'a> Grant<'a> {
         let grantee = either("granteePrincipal", "granteeServicePrincipal").unwrap_or_default();
         let retiring = either("retiringPrincipal", "retiringServicePrincipal");
         let operations = request.get("operations").elements().filter_map(Json::str).collect();
-        Self::new(grantee, retiring, operations, request.get("constraints").members().next().is_some())
+        Self::new(grantee, retiring, operations, limits(request.get("constraints")))
     }
 
     /// A grant as a committed `CreateGrant` tells of it.
@@ -118,6 +118,11 @@ impl<'a> Making<'a> {
     }
 }
 
+/// Whether constraints limit anything: an empty context does not.
+fn limits(constraints: Json<'_>) -> bool {
+    constraints.members().any(|(_, limit)| limit.non_empty().is_some() || limit.members().next().is_some())
+}
+
 /// The account of a principal: of its ARN, or the bare id.
 #[must_use]
 pub fn account_of(principal: &str) -> Option<&str> {
@@ -127,7 +132,10 @@ pub fn account_of(principal: &str) -> Option<&str> {
 
 /// Service principals, AWS infrastructure roles, service-linked roles.
 fn is_aws(principal: &str) -> bool {
-    (principal.ends_with(".amazonaws.com") && !principal.starts_with("arn:"))
+    let service = [".amazonaws.com", ".amazonaws.com.cn"].iter().any(|suffix| principal.ends_with(suffix));
+    (service && !principal.starts_with("arn:"))
+        // Older records: account, infrastructure, instance.
+        || principal.contains(":aws:ec2-infrastructure:")
         || principal.contains(":assumed-role/aws:")
         || principal.contains(":role/aws:")
         || principal.contains("/aws-service-role/")

@@ -8,6 +8,7 @@ use super::condition::{Condition, Reach};
 use super::document::{Policy, Principal, Statement};
 use super::weakness::{Found, Weakness};
 use crate::kms::accounts::Standing;
+use crate::model::arn::is_account_id;
 use crate::model::severity::Severity;
 
 /// What is to be known of the key and its surroundings.
@@ -52,8 +53,12 @@ pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
         search.look_at_statement(statement);
     }
     for (account, rights) in others(policy, key.owner) {
-        if let Some(severity) = rights.severity((key.standing)(&account)) {
+        let standing = (key.standing)(&account);
+        if let Some(severity) = rights.severity(standing) {
             search.note(Weakness::ForeignAccount, severity, &account);
+        }
+        if standing == Standing::Foreign && rights.are_everything() {
+            search.note(Weakness::Everything, Severity::Critical, &account);
         }
     }
     search.look_at_root();
@@ -64,13 +69,22 @@ pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
     search.found.into_values().collect()
 }
 
-/// What accounts other than the owner's are given: by statements that are not for everybody.
+/// What accounts other than the owner's are given: by name, by condition, or because the Deny that guards
+/// a statement for everybody lets them through.
 #[must_use]
 pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
     let mut others: BTreeMap<String, Rights> = BTreeMap::new();
-    for statement in policy.statements.iter().filter(|statement| statement.allows && !is_public(statement)) {
-        let guarded = is_guarded(policy, statement);
-        for account in accounts(statement).filter(|account| account != owner) {
+    for statement in policy.statements.iter().filter(|statement| statement.allows) {
+        let guards = guards(policy, statement);
+        let named: BTreeSet<String> = match is_public(statement) {
+            false => accounts(statement).collect(),
+            true => guards.iter().flat_map(|guard| guard.exempt.iter().cloned()).collect(),
+        };
+        for account in named.into_iter().filter(|account| account != owner) {
+            let guarded = guards.iter().any(|guard| !guard.exempt.contains(&account));
+            if guarded && is_public(statement) {
+                continue;
+            }
             let rights = others.entry(account).or_default();
             let actions = if guarded { &mut rights.guarded } else { &mut rights.open };
             *actions = *actions | statement.actions;
@@ -171,7 +185,7 @@ impl Search<'_> {
             _ if wide => (Weakness::Public, Severity::Critical),
             _ => (Weakness::Public, Severity::Medium),
         };
-        let guarded = is_guarded(self.policy, statement);
+        let guarded = !guards(self.policy, statement).is_empty();
         let severity = if guarded { severity.lowered().lowered() } else { severity };
         self.note(weakness, severity, name);
     }
@@ -211,11 +225,13 @@ impl Search<'_> {
     /// What is gathered over all statements that name a principal.
     fn look_at_principals(&mut self) {
         let gathered = gathered(self.policy);
-        let named = || gathered.iter().filter(|(principal, _)| principal.account().is_some());
+        // The account's own root is whoever IAM lets: no one to be counted.
+        let is_root = |principal: &Principal| principal.is_root() && principal.account() == Some(self.key.owner);
+        let named = || gathered.iter().filter(|(p, _)| p.account().is_some() && !is_root(p));
         let users = named().filter(|(_, rights)| rights.all.meets(USE)).count();
         let admins = named().filter(|(_, rights)| rights.all.meets(ADMIN)).count();
         if users > MANY_USERS || admins > MANY_ADMINS {
-            self.note(Weakness::ManyPrincipals, Severity::Medium, "");
+            self.note(Weakness::ManyPrincipals, Severity::Medium, &format!("{users} to use it, {admins} to administer it"));
         }
         for (principal, rights) in &gathered {
             let local_root = principal.is_root() && principal.account() == Some(self.key.owner);
@@ -303,17 +319,27 @@ fn names_root(statement: &Statement, owner: &str) -> bool {
     !statement.not_principal && statement.principals.iter().any(|p| p.is_root() && p.account() == Some(owner))
 }
 
-/// Whether a Deny keeps strangers from all that the statement allows. Other denies change no verdict.
-fn is_guarded(policy: &Policy, allow: &Statement) -> bool {
+/// A Deny that keeps strangers from all that a statement allows.
+struct Guard {
+    /// Accounts that it lets through by name.
+    exempt: BTreeSet<String>,
+}
+
+/// The guards of a statement. Other denies change no verdict.
+fn guards(policy: &Policy, allow: &Statement) -> Vec<Guard> {
     let all = ADMIN | USE | READ;
-    policy.statements.iter().any(|deny| {
-        let strangers = |c: &Condition| c.excludes_the_known();
-        let services =
-            |c: &Condition| c.is_bool("aws:PrincipalIsAWSService", false) || c.is_bool("aws:ViaAWSService", false);
+    // AWS's own services, in their own names, are no strangers.
+    let services = |condition: &Condition| condition.is_bool("aws:PrincipalIsAWSService", false);
+    let is_guard = |deny: &&Statement| {
         !deny.allows
             && deny.names_everybody()
-            && deny.conditions.iter().any(strangers)
-            && deny.conditions.iter().all(|condition| strangers(condition) || services(condition))
+            && deny.conditions.iter().any(Condition::excludes_the_known)
+            && deny.conditions.iter().all(|condition| condition.excludes_the_known() || services(condition))
             && deny.actions.covers(allow.actions.and(all))
-    })
+    };
+    let exempt = |deny: &Statement| {
+        let named = deny.conditions.iter().flat_map(Condition::accounts);
+        named.filter(|account| is_account_id(account)).map(str::to_owned).collect()
+    };
+    policy.statements.iter().filter(is_guard).map(|deny| Guard { exempt: exempt(deny) }).collect()
 }

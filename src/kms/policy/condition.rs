@@ -143,7 +143,8 @@ impl Condition {
         }
     }
 
-    fn accounts(&self) -> impl Iterator<Item = &str> {
+    /// The accounts that its values name, whatever the operator makes of them.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
         let form = self.form();
         self.values.iter().filter_map(move |value| match form {
             Some(Form::Account) => Some(value.as_str()),

@@ -56,7 +56,11 @@ impl Policy {
     /// Reads a document; `None` if it is no policy.
     #[must_use]
     pub fn read(document: &str) -> Option<Self> {
-        let policy: Value = serde_json::from_str(document).ok()?;
+        let mut policy: Value = serde_json::from_str(document).ok()?;
+        // Some tools send the text of a text.
+        if let Value::String(inner) = &policy {
+            policy = serde_json::from_str(inner).ok()?;
+        }
         let statements = listed(Some(policy.get("Statement")?));
         Some(Self { statements: statements.into_iter().filter_map(Statement::read).collect() })
     }
@@ -143,10 +147,10 @@ impl Principal {
         }
     }
 
-    /// The account that it belongs to, if it is an AWS principal that still exists.
+    /// The account that it belongs to, if it is a principal of one that still exists.
     #[must_use]
     pub fn account(&self) -> Option<&str> {
-        let Self::Aws(text) = self else { return None };
+        let (Self::Aws(text) | Self::Other(text)) = self else { return None };
         Arn::parse(text).map(|arn| arn.account).filter(|account| is_account_id(account))
     }
 
