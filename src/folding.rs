@@ -122,6 +122,7 @@ fn learn_aliases<'f>(
             for row in (0..batch.len()).filter(|row| outcome.at(*row) == "success" && change.at(*row) != "DeleteAlias")
             {
                 fold.learn_alias(key.at(row), alias.at(row));
+                fold.learn_act(key.at(row), change.at(row));
             }
         }
     }

@@ -38,8 +38,8 @@ impl Configurations {
     }
 }
 
-/// What acts must have in common to be one row. What is done to a thing by its name stays apart: what
-/// counts of it is the order. Of what is done to many things under one name, the first who did it speaks.
+/// What acts must have in common to be one row. What is done to a thing stays apart: what counts of it
+/// is the order. Of what is done to many things under one name, the first who did it speaks.
 #[derive(PartialEq, Eq, Hash)]
 struct Identity<'a> {
     act: [&'a str; 7],
@@ -71,9 +71,9 @@ impl<'a> Identity<'a> {
     }
 
     fn new(act: [&'a str; 7], by: [&'a str; 2], event_id: &'a str) -> Self {
-        let [service_rule, .., resource, choice, _] = act;
+        let [service_rule, .., choice, _] = act;
         let many = holds_many(service_rule);
-        let in_order = choice == Choice::State.as_str() || !(resource.is_empty() || many);
+        let in_order = choice == Choice::State.as_str() || !many;
         Self { act, by: (!many).then_some(by), event_id: in_order.then_some(event_id) }
     }
 }

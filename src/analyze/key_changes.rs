@@ -12,7 +12,7 @@ use crate::kms::context_pattern;
 use crate::kms::failure::Ending;
 use crate::kms::grant::Grant;
 use crate::kms::key_reference::alias_of;
-use crate::kms::policy::document::Policy;
+use crate::kms::policy::document::{Policy, document};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::model::arn::{Arn, is_key_arn};
 use crate::model::event::Event;
@@ -125,9 +125,11 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
 fn policy(call: &Call<'_>) -> Option<PolicyFacts> {
     let request = call.event.request;
     let owner = call.keys.owner().unwrap_or(call.event.account);
-    if let Some(document) = request.get("policy").str() {
+    let given = document(request.get("policy"));
+    // A policy that the record does not hold is unknown, not the one before.
+    if let Some(document) = given.or_else(|| (call.event.name == "PutKeyPolicy").then(String::new)) {
         let bypassed = request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true);
-        return Some(PolicyFacts::of(document, owner, bypassed));
+        return Some(PolicyFacts::of(&document, owner, bypassed));
     }
     let arn = call.keys.arn.as_deref().and_then(Arn::parse)?;
     // AWS gives its own keys policies of its own; a replica's comes with ReplicateKey.

@@ -67,6 +67,11 @@ const CUSTOMER_ONLY: [&str; 18] = [
     "UpdatePrimaryRegion",
 ];
 
+/// Whether such an act, where it succeeds, shows a customer's key.
+pub(super) fn is_customer_only(change: &str) -> bool {
+    CUSTOMER_ONLY.contains(&change)
+}
+
 /// Operations of asymmetric and HMAC keys, which AWS manages none of.
 const ASYMMETRIC_OR_HMAC: [&str; 8] =
     ["Decapsulate", "DeriveSharedSecret", "Encapsulate", "GenerateMac", "GetPublicKey", "Sign", "Verify", "VerifyMac"];
@@ -91,7 +96,7 @@ impl Evidence {
         if change.change == KeyChange::ALIAS_SEEN {
             self.alias(&change.alias);
         }
-        if CUSTOMER_ONLY.contains(&change.change.as_str()) {
+        if is_customer_only(&change.change) {
             strengthen(&mut self.customer, Sign::Administered);
         }
     }

@@ -61,6 +61,13 @@ impl Fold {
         }
     }
 
+    /// Learns of an act that no key of AWS allows. Rules need this of all days before the first day.
+    pub fn learn_act(&mut self, key_arn: &str, change: &str) {
+        if manager::is_customer_only(change) && !key_arn.is_empty() {
+            self.history.note_customer_key(key_arn);
+        }
+    }
+
     /// Takes what an inventory says of a key.
     pub fn inventory(&mut self, key: &KeyRecord) {
         for alias in &key.aliases {

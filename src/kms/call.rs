@@ -1,7 +1,7 @@
 //! One record with everything that KMS knowledge can say of it, computed once for rules and usage.
 
 use super::context::Contexts;
-use super::failure::{Ending, reason};
+use super::failure::{DRY_RUN, Ending, reason};
 use super::key_reference::KeyReference;
 use super::operations::{OperationClass, class_of};
 use super::principal::Principal;
@@ -32,6 +32,14 @@ pub struct Call<'a> {
     pub side: Side,
 }
 
+/// A dry run that would have succeeded is told by an error, as AWS documents it, or only by the request.
+fn ending(event: &Event<'_>) -> Ending {
+    match Ending::of(event.error_code) {
+        Ending::Succeeded if event.is_kms() && event.request.get("dryRun").bool() == Some(true) => Ending::DryRun,
+        ending => ending,
+    }
+}
+
 impl<'a> Call<'a> {
     /// Understands a record of KMS.
     #[must_use]
@@ -53,13 +61,17 @@ impl<'a> Call<'a> {
         let owners = [keys.owner(), keys.destination.and_then(owner_account)];
         let owners = owners.map(|owner| owner.filter(|_| !keys.aws_owned));
         let side = side_of(principal.account, owners, event.account);
-        Self { event, class, ending: Ending::of(event.error_code), contexts, via, principal, keys, side }
+        Self { event, class, ending: ending(event), contexts, via, principal, keys, side }
     }
 
     /// Why it failed, in a word or phrase; empty if it did not.
     #[must_use]
     pub fn failure_reason(&self) -> &'static str {
-        if self.ending == Ending::Succeeded { "" } else { reason(self.event.error_code, self.event.error_message) }
+        match self.ending {
+            Ending::Succeeded => "",
+            Ending::DryRun => DRY_RUN,
+            _ => reason(self.event.error_code, self.event.error_message),
+        }
     }
 
     /// Whether the call did what it asked for.

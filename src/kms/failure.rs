@@ -62,12 +62,15 @@ pub fn reason(error_code: Option<&str>, error_message: Option<&str>) -> &'static
     }
 }
 
+/// The [`reason`] of a call that only asked whether it would succeed.
+pub const DRY_RUN: &str = "dry run";
+
 /// Kinds of errors by their plain code.
 const KINDS: &[(&str, &str)] = &[
     ("AlreadyExists", "already exists"),
     ("Conflict", "conflict"),
     ("DependencyTimeout", "service trouble"),
-    ("DryRunOperation", "dry run"),
+    ("DryRunOperation", DRY_RUN),
     ("ExpiredImportToken", "import trouble"),
     ("IncorrectKey", "other key than the ciphertext's"),
     ("IncorrectKeyMaterial", "import trouble"),
@@ -188,7 +191,9 @@ mod tests {
         assert_eq!(denied("an explicit deny in an identity-based policy"), "denied by an identity policy");
         assert_eq!(reason(Some("AccessDeniedException"), None), "denied");
         let explicit = |policy: &str| {
-            let message = format!("User: arn:aws:iam::111122223333:user/A is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111122223333:key/x with an explicit deny in a {policy}");
+            let message = format!(
+                "User: arn:aws:iam::111122223333:user/A is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:us-east-1:111122223333:key/x with an explicit deny in a {policy}"
+            );
             reason(Some("AccessDenied"), Some(&message))
         };
         assert_eq!(explicit("service control policy"), "denied by a service control policy");

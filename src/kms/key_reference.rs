@@ -46,7 +46,7 @@ impl<'a> KeyReference<'a> {
         let (mut resource_alias, mut aws_owned) = (None, false);
         for resource in event.resources.elements() {
             aws_owned |= resource.get_any_case("accountId").str() == Some("AWS Internal");
-            let Some(text) = resource.get_any_case("ARN").str() else { continue };
+            let Some(text) = resource.get_any_case("ARN").str().or(resource.str()) else { continue };
             match Arn::parse(text) {
                 Some(arn) if arn.kms_key_id().is_some() => {
                     if let Some(free) = keys.iter_mut().find(|key| key.is_none()) {
@@ -57,8 +57,9 @@ impl<'a> KeyReference<'a> {
                 None => {}
             }
         }
-        let named =
-            ["keyId", "targetKeyId", "sourceKeyId"].iter().find_map(|member| event.request.get(member).non_empty());
+        let members = ["keyId", "targetKeyId", "sourceKeyId"];
+        let named = members.iter().find_map(|member| event.request.get(member).non_empty());
+        let named = named.or_else(|| members.iter().find_map(|name| event.request.get_any_case(name).non_empty()));
         let mentioned = event.error_message.and_then(arn_in_message);
         let alias = event
             .request

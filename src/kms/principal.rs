@@ -74,9 +74,13 @@ impl<'a> Principal<'a> {
             "AWSAccount" => (account_key(id), PrincipalKind::AwsAccount, None),
             "AWSService" => (service_key(via), PrincipalKind::AwsService, None),
             "IdentityCenterUser" => identity_center(id),
+            "" if id.arn.is_some() => by_arn(id),
+            "" if !names_aws(event) => {
+                (Cow::Borrowed(id.principal_id.unwrap_or(UNNAMED)), PrincipalKind::Unknown, None)
+            }
             // Service events carry an account but no type; the account is the key's, not a caller's.
             "" => (Cow::Owned(format!("svc:{}", label(event.source))), PrincipalKind::AwsService, None),
-            _ => (Cow::Borrowed(id.arn.or(id.principal_id).unwrap_or("unknown")), PrincipalKind::Unknown, None),
+            _ => (Cow::Borrowed(id.arn.or(id.principal_id).unwrap_or(UNNAMED)), PrincipalKind::Unknown, None),
         };
         let account = (kind != PrincipalKind::AwsService).then_some(account).flatten();
         Self { key, kind, account, session }
@@ -86,6 +90,25 @@ impl<'a> Principal<'a> {
     #[must_use]
     pub fn is_aws(&self) -> bool {
         matches!(self.kind, PrincipalKind::AwsService | PrincipalKind::ServiceRole)
+    }
+}
+
+/// A principal that the record does not name.
+pub const UNNAMED: &str = "unknown";
+
+/// Whether a record without a type of identity is one of what AWS does by itself (DOMAIN A.7).
+fn names_aws(event: &Event<'_>) -> bool {
+    event.event_type == "AwsServiceEvent" || event.identity.invoked_by.is_some()
+}
+
+/// An identity without a type, by what its ARN says.
+fn by_arn<'a>(id: &Identity<'a>) -> Parts<'a> {
+    let arn = id.arn.unwrap_or_default();
+    match Arn::parse(arn).map(|arn| arn.resource) {
+        Some("root") => (root_arn(id), PrincipalKind::Root, None),
+        Some(resource) if resource.starts_with("assumed-role/") => assumed_role(id),
+        Some(resource) if resource.starts_with("user/") => (Cow::Borrowed(arn), PrincipalKind::IamUser, None),
+        _ => (Cow::Borrowed(arn), PrincipalKind::Unknown, None),
     }
 }
 

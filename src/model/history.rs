@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::arn::{is_aws_managed_alias, owner_account};
 use super::event::Event;
@@ -24,6 +24,8 @@ pub struct History {
     /// Aliases that were seen on several keys.
     moved: BTreeSet<String>,
     first_days: BTreeMap<(String, String), i64>,
+    /// Keys that were administered, as none that AWS manages can be.
+    customers: FxHashSet<String>,
     /// Key: facts of the policy that it had last.
     policies: FxHashMap<String, String>,
 }
@@ -58,9 +60,17 @@ impl History {
         (!self.moved.contains(&place)).then_some(alias)
     }
 
-    /// The `alias/aws/…` of an AWS-managed key.
+    /// Notes a key that cannot be AWS-managed.
+    pub fn note_customer_key(&mut self, key_arn: &str) {
+        self.customers.insert(key_arn.to_owned());
+    }
+
+    /// The `alias/aws/…` of an AWS-managed key; none where the logs contradict themselves.
     #[must_use]
     pub fn aws_managed_alias(&self, key_arn: &str) -> Option<&str> {
+        if self.customers.contains(key_arn) {
+            return None;
+        }
         self.aliases.get(key_arn).map(String::as_str).filter(|alias| is_aws_managed_alias(alias))
     }
 

@@ -1,5 +1,6 @@
 //! A JSON value inside a parsed record, borrowed; forgiving, because CloudTrail is.
 
+use serde_json::Value;
 use simd_json::{Node, StaticNode};
 
 /// A borrowed JSON value. A missing member and `null` are the same: [`Json::NULL`].
@@ -125,6 +126,23 @@ impl<'a> Json<'a> {
             Node::Static(StaticNode::Null) => &[],
             _ => &self.0[..extent(self.0)],
         })
+    }
+
+    /// The same value, owned.
+    #[must_use]
+    pub fn to_value(self) -> Value {
+        match self.head() {
+            Node::String(text) => text.into(),
+            Node::Object { .. } => {
+                Value::Object(self.members().map(|(name, value)| (name.to_owned(), value.to_value())).collect())
+            }
+            Node::Array { .. } => self.elements().map(Json::to_value).collect(),
+            Node::Static(StaticNode::Bool(value)) => value.into(),
+            Node::Static(StaticNode::I64(value)) => value.into(),
+            Node::Static(StaticNode::U64(value)) => value.into(),
+            Node::Static(StaticNode::F64(value)) => value.into(),
+            Node::Static(_) => Value::Null,
+        }
     }
 
     /// Calls `visit` with every string value at and below this value, in the order written. The

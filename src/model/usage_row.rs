@@ -50,9 +50,9 @@ pub struct UsageRow<'a> {
 }
 
 impl UsageRow<'_> {
-    /// Whether the requests succeeded.
+    /// Whether the requests succeeded. A dry run may have no error, but it has a reason.
     #[must_use]
     pub fn succeeded(&self) -> bool {
-        self.error_code.is_empty()
+        self.error_code.is_empty() && self.error_reason.is_empty()
     }
 }

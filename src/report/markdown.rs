@@ -10,10 +10,12 @@ use super::escape::terminal;
 /// If `out` cannot be written.
 pub fn section(out: &mut dyn Write, heading: &str, lines: &[&str], width: usize) -> io::Result<()> {
     writeln!(out, "\n{}", heading.to_uppercase())?;
+    let end = lines.iter().rposition(|line| !line.is_empty()).map_or(0, |last| last + 1);
+    let lines = &lines[..end];
     let mut paragraph = String::new();
     let mut verbatim = false;
     let mut blank = true;
-    for line in lines.iter().copied().chain([""]) {
+    for (at, line) in lines.iter().copied().chain([""]).enumerate() {
         let fence = line.starts_with("```");
         let starts_item = line.trim_start().starts_with("- ") || numbered(line);
         if fence || verbatim || line.is_empty() || starts_item {
@@ -25,7 +27,7 @@ pub fn section(out: &mut dyn Write, heading: &str, lines: &[&str], width: usize)
             writeln!(out, "    {}", terminal(line))?;
             blank = false;
         } else if line.is_empty() {
-            if !blank {
+            if !blank && at < end {
                 writeln!(out)?;
             }
             blank = true;
@@ -41,17 +43,24 @@ pub fn section(out: &mut dyn Write, heading: &str, lines: &[&str], width: usize)
 }
 
 fn numbered(line: &str) -> bool {
-    line.split_once(". ").is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    line.trim_start()
+        .split_once(". ")
+        .is_some_and(|(number, _)| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn flush(out: &mut dyn Write, paragraph: &mut String, width: usize) -> io::Result<()> {
-    let hang = if paragraph.starts_with("- ") || numbered(paragraph) { "     " } else { "  " };
-    let mut line = String::from("  ");
+    // An item of a list inside of an item stands further in, and its lines with it.
+    let inside = paragraph.len() - paragraph.trim_start().len();
+    let start = "  ".to_owned() + &" ".repeat(inside);
+    let text = paragraph.trim_start();
+    let marker = text.split_once(' ').filter(|_| text.starts_with("- ") || numbered(text));
+    let hang = start.clone() + &" ".repeat(marker.map_or(0, |(marker, _)| marker.len() + 1));
+    let mut line = start;
     let mut empty = true;
-    for word in paragraph.replace("**", "").split_whitespace() {
+    for word in text.replace("**", "").split_whitespace() {
         if !empty && line.chars().count() + 1 + word.chars().count() > width {
             writeln!(out, "{}", terminal(&line))?;
-            line = hang.to_owned();
+            line.clone_from(&hang);
             empty = true;
         }
         if !empty {

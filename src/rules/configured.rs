@@ -37,7 +37,7 @@ const THINGS: &[(&str, [&str; 2])] = &[
     ("opensearch.domain", ["OpenSearch domain", "OpenSearch domains"]),
     ("rds.activity_stream", ["activity stream of database", "activity streams of databases"]),
     ("rds.copy_snapshot", ["database snapshot", "database snapshots"]),
-    ("rds.export", ["export of", "exports of"]),
+    ("rds.export", ["exported snapshot", "exported snapshots"]),
     ("rds.instance", ["database", "databases"]),
     ("rds.master_secret", ["master password of database", "master passwords of databases"]),
     ("rds.pi", ["Performance Insights of database", "Performance Insights of databases"]),
@@ -100,9 +100,9 @@ pub fn thing(row: &ConfigurationRow<'_>) -> String {
     if let Some(words) = look_up(&ACCOUNT_WIDE, row.service_rule) {
         return format!("{words} in account {}, {}", row.account_id, row.region);
     }
-    let name = short(row.resource);
+    let name = plain_name(row.resource);
     match (look_up(THINGS, row.service_rule), name) {
-        (Some([one, _]), "") => format!("{one} (not named by the record)"),
+        (Some([one, _]), "") => format!("{one} that the record does not name"),
         (None, "") => format!("a resource in {} that the record does not name", service(row)),
         (Some([one, _]), name) => format!("{one} {name}"),
         (None, name) => format!("{name} in {}", service(row)),
@@ -114,17 +114,6 @@ pub fn thing(row: &ConfigurationRow<'_>) -> String {
 pub fn things(row: &ConfigurationRow<'_>) -> String {
     let several = look_up(THINGS, row.service_rule).map(|[_, several]| several.to_owned());
     several.unwrap_or_else(|| format!("resources in {}", service(row)))
-}
-
-/// The name alone, out of whatever the record names the resource by.
-#[must_use]
-pub fn short(resource: &str) -> &str {
-    let name = plain_name(resource);
-    if resource.contains(":secret:") || !resource.starts_with("arn:") {
-        return name;
-    }
-    // What kind of thing it is stands in front: `db:orders`, `table/orders`.
-    name.split_once([':', '/']).map_or(name, |(_, name)| name)
 }
 
 /// A key that a row names, or that came of it.
@@ -143,7 +132,7 @@ pub fn alias<'r>(row: &ConfigurationRow<'r>, posture: &'r Posture<'_>) -> Option
 /// Whether AWS acted, not somebody of the account: a service for itself, or through a role of its own.
 #[must_use]
 pub fn is_by_service(row: &ConfigurationRow<'_>) -> bool {
-    let managed_secret = row.service == "Secrets Manager" && short(row.resource).contains('!');
+    let managed_secret = row.service == "Secrets Manager" && plain_name(row.resource).contains('!');
     // CloudFormation makes what a template says.
     !matches!(row.via_service, "" | "cloudformation")
         || matches!(row.principal_type, "AWSService" | "ServiceRole")
@@ -167,7 +156,7 @@ mod tests {
 
     #[test]
     fn names_are_as_short_as_they_stay_clear() {
-        let of = |text: &'static str| short(text);
+        let of = |text: &'static str| plain_name(text);
         assert_eq!(of("arn:aws:rds:us-east-1:111122223333:db:orders"), "orders");
         assert_eq!(of("arn:aws:dynamodb:us-east-1:111122223333:table/orders"), "orders");
         assert_eq!(of("arn:aws:ecr:us-east-1:111122223333:repository/team/app"), "team/app");

@@ -153,6 +153,18 @@ mod tests {
         }
     }
 
+    /// Whether each record is introduced by a line that goes with it: a terminal shows neither.
+    fn captioned(page: &str) -> bool {
+        let mut last = "";
+        page.lines().all(|line| {
+            let wanted = !line.starts_with("```json ") || last.ends_with(':');
+            if !line.is_empty() {
+                last = line;
+            }
+            wanted
+        })
+    }
+
     #[test]
     fn every_page_is_registered_and_of_one_form() {
         let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/rules");
@@ -177,6 +189,7 @@ mod tests {
             assert_eq!(page.title, rule.title, "{}", rule.id);
             let headings: Vec<_> = page.sections.iter().map(|section| section.heading).collect();
             assert_eq!(headings, page::HEADINGS, "{}", rule.id);
+            assert!(captioned(rule.page), "{}: a record without a line that ends in a colon before it", rule.id);
             assert!(page.examples.iter().any(|e| e.fires) && page.examples.iter().any(|e| !e.fires), "{}", rule.id);
         }
     }

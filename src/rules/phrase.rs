@@ -2,6 +2,7 @@
 
 use crate::kms::call::Call;
 use crate::kms::failure::Ending;
+use crate::kms::principal::UNNAMED;
 use crate::kms::via::Via;
 use crate::model::arn::{Arn, is_aws_managed_alias};
 use crate::model::key_change::KeyChange;
@@ -61,6 +62,9 @@ pub fn failure(call: &Call<'_>) -> String {
 /// The last part of a principal's ARN; for the owner's copy of a foreign call, its account.
 #[must_use]
 pub fn principal(key: &str) -> String {
+    if key.is_empty() || key == UNNAMED {
+        return "somebody whom the record does not name".to_owned();
+    }
     if let Some(service) = key.strip_prefix("svc:") {
         return service.to_owned();
     }

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use keytrail::lake::tables::configurations::Configurations;
 use keytrail::lake::tables::findings::Findings;
 use serde_json::{Value, json};
 
@@ -167,4 +168,47 @@ fn the_order_of_files_changes_no_finding() {
     for (at, order) in orders.into_iter().enumerate() {
         reference.assert_same(&tables(&run(&format!("order-{at}"), order)), &format!("{order:?}"));
     }
+}
+
+/// Of a bucket's objects like acts are one row: how many, from when to when, whoever did them.
+#[test]
+fn like_acts_on_many_objects_are_one_row() {
+    let put = |user: &str, minute: u64| {
+        let mut put = record("PutObject", "x", None, 2);
+        put["eventSource"] = "s3.amazonaws.com".into();
+        put["eventTime"] = format!("2026-03-02T09:{minute:02}:00Z").into();
+        put["eventID"] = format!("put-{minute}").into();
+        put["userIdentity"]["arn"] = format!("arn:aws:iam::111122223333:user/{user}").into();
+        put["requestParameters"] = json!({
+            "bucketName": "reports", "key": format!("{minute}.csv"), "x-amz-server-side-encryption": "aws:kms",
+        });
+        put["responseElements"] = Value::Null;
+        put
+    };
+    let folder = temp_dir();
+    let out = folder.path().join("out");
+    let source = files(&folder.path().join("logs"), &[vec![put("Bob", 20), put("Alice", 10), put("Bob", 30)]]);
+    backfill(&[&source[0]], &out, &[]).ends_with(0);
+    let rows = rows::<Configurations>(&out);
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    assert_eq!(number(&rows[0], "requests"), 3);
+    assert_eq!(text(&rows[0], "event_id"), "put-10");
+    assert!(text(&rows[0], "principal_arn").ends_with("Alice"), "the first who did it");
+    assert!(text(&rows[0], "last_event_time").contains("09:30"), "{rows:?}");
+}
+
+/// Two things that the record names only in the request are two.
+#[test]
+fn things_are_told_apart_by_what_the_request_names() {
+    let database = |name: &str, day: u64| {
+        let mut created = record("CreateDBInstance", name, None, day);
+        created["eventSource"] = "rds.amazonaws.com".into();
+        created["requestParameters"] = json!({ "dBInstanceIdentifier": name, "storageEncrypted": true });
+        created["responseElements"] = Value::Null;
+        created
+    };
+    let found = by_omission(&[database("orders", 2), database("billing", 2)]);
+    let messages: Vec<&str> = found.iter().map(|row| text(row, "message")).collect();
+    assert_eq!(found.len(), 2, "{messages:?}");
+    assert!(messages.iter().any(|message| message.contains("database orders")), "{messages:?}");
 }

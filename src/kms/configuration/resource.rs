@@ -26,7 +26,7 @@ pub fn makes_another(setting: &str, event_name: &str) -> bool {
     !holds_many(setting) && (snapshot || event_name.starts_with("Copy"))
 }
 
-/// What stands behind the last separator of an ARN or URL; of a secret without the six characters that
+/// The name in an ARN or URL, without the kind of thing; of a secret without the six characters that
 /// Secrets Manager adds to its name.
 #[must_use]
 pub fn plain_name(resource: &str) -> &str {
@@ -35,7 +35,9 @@ pub fn plain_name(resource: &str) -> &str {
         return name.unwrap_or(secret);
     }
     if resource.starts_with("arn:") {
-        return resource.splitn(6, ':').last().unwrap_or(resource);
+        // What kind of thing it is stands in front: `db:orders`, `table/orders`.
+        let name = resource.splitn(6, ':').last().unwrap_or(resource);
+        return name.split_once([':', '/']).map_or(name, |(_, name)| name);
     }
     match resource.split_once("://") {
         Some((_, url)) => url.rsplit('/').next().unwrap_or(url),
@@ -53,7 +55,8 @@ mod tests {
         assert_eq!(plain_name("prod/db"), "prod/db");
         assert_eq!(plain_name("arn:aws:sns:us-east-1:111122223333:alerts"), "alerts");
         assert_eq!(plain_name("https://sqs.us-east-1.amazonaws.com/111122223333/jobs"), "jobs");
-        assert_eq!(plain_name("arn:aws:rds:us-east-1:111122223333:db:orders"), "db:orders");
+        assert_eq!(plain_name("arn:aws:rds:us-east-1:111122223333:db:orders"), "orders");
+        assert_eq!(plain_name("arn:aws:dynamodb:us-east-1:111122223333:table/orders"), plain_name("orders"));
         assert_eq!(plain_name("vol-0abcdef1234567890"), "vol-0abcdef1234567890");
     }
 }

@@ -231,7 +231,11 @@ impl Search<'_> {
         let users = named().filter(|(_, rights)| rights.all.meets(USE)).count();
         let admins = named().filter(|(_, rights)| rights.all.meets(ADMIN)).count();
         if users > MANY_USERS || admins > MANY_ADMINS {
-            self.note(Weakness::ManyPrincipals, Severity::Medium, &format!("{users} to use it, {admins} to administer it"));
+            self.note(
+                Weakness::ManyPrincipals,
+                Severity::Medium,
+                &format!("{users} to use it, {admins} to administer it"),
+            );
         }
         for (principal, rights) in &gathered {
             let local_root = principal.is_root() && principal.account() == Some(self.key.owner);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::actions::{Actions, has_wild_verb};
 use super::condition::Condition;
 use crate::model::arn::{Arn, is_account_id};
+use crate::model::json::Json;
 
 /// A policy that could be read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -176,6 +177,15 @@ impl Principal {
             Self::Everybody => "*",
             Self::Aws(text) | Self::Service(text) | Self::Other(text) => text,
         }
+    }
+}
+
+/// The text of a policy in a record, which holds it as a text, or as JSON.
+#[must_use]
+pub fn document(policy: Json<'_>) -> Option<String> {
+    match policy.str() {
+        Some(text) => Some(text.to_owned()),
+        None => policy.is_object().then(|| policy.to_value().to_string()),
     }
 }
 

@@ -143,7 +143,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("ImportKeyMaterial", "imported material into {key}", "import material into {key}"),
     ("PutKeyPolicy", "replaced the policy of {key}", "replace the policy of {key}"),
     ("ReplicateKey", "replicated {key} to {region}", "replicate {key} to {region}"),
-    ("RevokeGrant", "revoked a grant on {key}", "revoke a grant on {key}"),
+    ("RevokeGrant", "revoked {grant} on {key}", "revoke {grant} on {key}"),
     ("ScheduleKeyDeletion", "scheduled the deletion of {key}", "schedule the deletion of {key}"),
     ("TagResource", "changed {tags} of {key}", "change {tags} of {key}"),
     ("UntagResource", "removed {tags} of {key}", "remove {tags} of {key}"),

@@ -57,6 +57,7 @@ fn filled_in(words: &str, call: &Call<'_>) -> String {
     let name = match place {
         "alias" => call.keys.alias.unwrap_or("an alias").to_owned(),
         "grantee" => Grant::of(call.event.request).grantee.to_owned(),
+        "grant" => grant(call.event.request),
         "operations" => operations(call),
         "region" => region(call),
         "store" => store(call),
@@ -76,6 +77,12 @@ fn store(call: &Call<'_>) -> String {
         .iter()
         .find_map(|value| value.non_empty());
     name.map_or_else(|| "a custom key store".to_owned(), |name| format!("custom key store {name}"))
+}
+
+/// A grant by its id, as far as that tells grants apart.
+fn grant(request: Json<'_>) -> String {
+    let id = request.get("grantId").non_empty().map(|id| id.chars().take(8).collect::<String>());
+    id.map_or_else(|| "a grant".to_owned(), |id| format!("grant {id}…"))
 }
 
 fn operations(call: &Call<'_>) -> String {

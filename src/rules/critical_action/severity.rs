@@ -9,7 +9,7 @@ use crate::kms::failure::Ending;
 use crate::kms::grant::{Grant, Making};
 use crate::kms::mfa::Mfa;
 use crate::kms::policy::analysis::{self, Key};
-use crate::kms::policy::facts::PolicyFacts;
+use crate::kms::policy::document::{Policy, document};
 use crate::kms::policy::weakness::{Found, Weakness};
 use crate::kms::principal::PrincipalKind;
 use crate::model::json::Json;
@@ -50,6 +50,8 @@ pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Ver
     let failed = match call.ending {
         Ending::Succeeded => None,
         Ending::Denied if base >= ATTEMPT_MATTERS_FROM => Some(Severity::Medium),
+        // What KMS could not do at the moment is tried again, and says nothing of whom it did not serve.
+        Ending::Failed if matches!(call.failure_reason(), "throttled" | "service trouble") => Some(Severity::Info),
         Ending::NotFound | Ending::Failed if base >= ATTEMPT_MATTERS_FROM => Some(Severity::Low),
         _ => Some(Severity::Info),
     };
@@ -83,6 +85,18 @@ pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Ver
 
 fn is_bypassed(call: &Call<'_>) -> bool {
     call.event.request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true)
+}
+
+/// Of a policy without a weakness that is worth a place of its own.
+fn unremarkable(found: &[Found], policy: Option<&Policy>) -> String {
+    let small: Vec<&str> = found.iter().map(|found| found.weakness.id()).collect();
+    if !small.is_empty() {
+        return format!("only small weaknesses stand out in the new policy ({})", small.join(", "));
+    }
+    // What a Deny takes from whom is not worked out: it may be everything.
+    let denies = policy.is_some_and(|policy| policy.statements.iter().any(|statement| !statement.allows));
+    let but = if denies { ", but it denies too: see what" } else { "" };
+    format!("nothing stands out in the new policy{but}")
 }
 
 fn as_evidence(found: &Found) -> (String, Value) {
@@ -169,11 +183,18 @@ impl Verdict {
 
     /// Imported material that destroys itself soon is a way to hold data to ransom.
     fn look_at_expiry(&mut self, call: &Call<'_>) {
-        let valid_to = call.event.request.get("validTo").text().and_then(|text| Seconds::parse_lenient(&text));
-        let Some(valid_to) = valid_to else { return };
-        if call.event.request.get("expirationModel").str() == Some("KEY_MATERIAL_DOES_NOT_EXPIRE") {
+        let request = call.event.request;
+        let valid_to = request.get("validTo").text().and_then(|text| Seconds::parse_lenient(&text));
+        if request.get("expirationModel").str() == Some("KEY_MATERIAL_DOES_NOT_EXPIRE") {
             return;
         }
+        let Some(valid_to) = valid_to else {
+            if request.get("expirationModel").str() == Some("KEY_MATERIAL_EXPIRES") {
+                self.severity = self.severity.max(Severity::High);
+                self.notes.push("that material expires, at a time that the record does not tell".to_owned());
+            }
+            return;
+        };
         let left = valid_to.0 - call.event.time.0;
         self.facts.push(("valid_to", valid_to.rfc3339().into()));
         self.notes.push(format!("that material is gone at {}", valid_to.rfc3339()));
@@ -198,7 +219,13 @@ impl Verdict {
         match standing {
             Some(Standing::Foreign) => self.tag("cross_account", "the grantee is in a foreign account"),
             Some(Standing::Unknown) => self.tag("other_account", "the grantee is in another account"),
+            Some(_) if grant.account != Some(made.owner) => {
+                self.tag("other_account", "the grantee is in another account")
+            }
             _ => {}
+        }
+        if grant.grantee.ends_with(":root") {
+            self.notes.push("whoever that account lets may use the grant".to_owned());
         }
         if !grant.constrained {
             self.notes.push("no constraints".to_owned());
@@ -213,17 +240,22 @@ impl Verdict {
 
     /// Raises to what the policy deserves, and returns that as the floor for later lowering.
     fn look_at_policy(&mut self, call: &Call<'_>, settings: &Settings) -> Severity {
-        let replica = call.event.response.get("replicaPolicy").str();
-        let Some(document) = call.event.request.get("policy").str().or(replica) else { return Severity::Info };
+        let (request, response) = (call.event.request, call.event.response);
+        let given = document(request.get("policy")).or_else(|| document(response.get("replicaPolicy")));
+        // Whoever puts a policy has one: where the record lacks it, nothing is known of it.
+        let Some(document) = given.or_else(|| (call.event.name == "PutKeyPolicy").then(String::new)) else {
+            return Severity::Info;
+        };
         let owner = call.keys.owner().unwrap_or(call.event.account);
         let standing = |account: &str| settings.accounts.standing(account, owner);
-        let mut found = analysis::judge(document, &Key { owner, bypassed: is_bypassed(call), standing: &standing });
+        let mut found = analysis::judge(&document, &Key { owner, bypassed: is_bypassed(call), standing: &standing });
         found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
         self.facts.push(("policy", found.iter().map(as_evidence).collect::<Map<_, _>>().into()));
         // The bypass has a say of its own.
         let told = found.iter().filter(|found| found.weakness != Weakness::Bypassed);
         let mut words: Vec<String> = told.filter_map(|found| self.weakness(found)).collect();
-        let others = PolicyFacts::of(document, owner, false).accounts.into_keys();
+        let policy = Policy::read(&document);
+        let others = policy.as_ref().map(|policy| analysis::others(policy, owner)).unwrap_or_default().into_keys();
         let unknown: Vec<_> = others.filter(|account| standing(account) == Standing::Unknown).collect();
         if !unknown.is_empty() {
             self.tags.push("other_account");
@@ -232,7 +264,7 @@ impl Verdict {
         if !words.is_empty() {
             self.notes.push(format!("the new policy {}", phrase::listed(&words)));
         } else if call.event.name == "PutKeyPolicy" {
-            self.notes.push("nothing stands out in the new policy".to_owned());
+            self.notes.push(unremarkable(&found, policy.as_ref()));
         }
         // The bypass raises by itself, once: see `judge`.
         let of_itself = found.iter().filter(|found| found.weakness != Weakness::Bypassed).map(|found| found.severity);

@@ -71,5 +71,7 @@ fn is_use(row: &UsageRow<'_>) -> bool {
 
 fn default_alias<'r>(row: &UsageRow<'r>, day: &Day<'r>) -> Option<&'r str> {
     let named = if row.key_ref.contains("alias/aws/") { alias_of(row.key_ref) } else { None };
-    named.filter(|alias| is_aws_managed_alias(alias)).or_else(|| day.history.aws_managed_alias(row.key_arn))
+    // The alias says whose key it is, unless something was done to the key that AWS's own refuse.
+    let known = day.history.aws_managed_alias(row.key_arn);
+    named.filter(|alias| is_aws_managed_alias(alias) && (known.is_some() || row.key_arn.is_empty())).or(known)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::kms::configuration::resource::holds_many;
+use crate::kms::configuration::resource::{holds_many, plain_name};
 use crate::kms::configuration::{self, Choice, Kind};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resource;
 use crate::model::severity::Severity;
-use crate::rules::configured::{event, is_by_service, key, service, short, thing, things, who};
+use crate::rules::configured::{event, is_by_service, key, service, thing, things, who};
 use crate::rules::draft::Draft;
 use crate::rules::phrase::counted;
 use crate::rules::posture::{Act, Posture};
@@ -180,7 +180,7 @@ fn message(
     let after = if let Some(row) = story.after.iter().find_map(Act::own_key) {
         format!("; closed: {}", later(row))
     } else if let Some(row) = story.after.iter().rev().find_map(|act| act.of(&[Kind::Pending])) {
-        format!("; {}, and these logs do not tell whose that is", later(row))
+        format!("; {}, and these logs do not tell who manages that", later(row))
     } else {
         String::new()
     };
@@ -232,7 +232,7 @@ fn together(group: &Group<'_>, found: Vec<UnderDefault<'_>>) -> Option<Draft> {
     let names: Vec<&str> = found.iter().map(|found| found.row.resource).filter(|name| !name.is_empty()).collect();
     let message = match names.get(..SHOWN) {
         Some(shown) => {
-            let shown: Vec<&str> = shown.iter().map(|name| short(name)).collect();
+            let shown: Vec<&str> = shown.iter().map(|name| plain_name(name)).collect();
             format!("{sentence}: {} and {} more", shown.join(", "), count - SHOWN)
         }
         None => sentence,

@@ -85,7 +85,7 @@ fn message(
     let follows = match (own, pending) {
         (Some(before), _) => format!("no longer under {}", key(before, posture)),
         (None, Some(before)) => {
-            format!("no longer under {}, and these logs do not tell whose that is", key(before, posture))
+            format!("no longer under {}, and these logs do not tell who manages that", key(before, posture))
         }
         (None, None) => "no longer under a key of its own, if it had one".to_owned(),
     };

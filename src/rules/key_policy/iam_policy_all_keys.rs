@@ -2,7 +2,7 @@
 
 use crate::kms::call::Call;
 use crate::kms::policy::actions::{ADMIN, Actions, USE};
-use crate::kms::policy::document::{Policy, Statement};
+use crate::kms::policy::document::{Policy, Statement, document};
 use crate::model::json::Json;
 use crate::model::percent;
 use crate::rules::draft::Draft;
@@ -23,7 +23,7 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
         return None;
     }
     let request = call.event.request;
-    let policy = read(request.get("policyDocument").str()?)?;
+    let policy = read(&document(request.get("policyDocument"))?)?;
     let wide = || policy.statements.iter().filter(|statement| is_wide(statement));
     let widest = wide().find(|statement| statement.conditions.is_empty()).or_else(|| wide().next())?;
     let waits = call.event.name == "CreatePolicyVersion" && request.get("setAsDefault").bool() != Some(true);
