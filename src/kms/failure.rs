@@ -98,10 +98,7 @@ const KINDS: &[(&str, &str)] = &[
 /// control policy`.
 fn denial(message: &str) -> &'static str {
     let (because, explicit) = (message.rsplit_once(" because "), message.rsplit_once(" with an explicit deny"));
-    let why = match (because, explicit) {
-        (_, Some((_, why))) | (Some((_, why)), None) => why,
-        (None, None) => return "denied",
-    };
+    let Some((_, why)) = explicit.or(because) else { return "denied" };
     let is_explicit = explicit.is_some() || why.contains("explicit deny");
     let policy = POLICIES.iter().find(|(words, ..)| why.contains(words));
     match policy {

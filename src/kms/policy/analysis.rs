@@ -76,9 +76,10 @@ pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
     let mut others: BTreeMap<String, Rights> = BTreeMap::new();
     for statement in policy.statements.iter().filter(|statement| statement.allows) {
         let guards = guards(policy, statement);
-        let named: BTreeSet<String> = match is_public(statement) {
-            false => accounts(statement).collect(),
-            true => guards.iter().flat_map(|guard| guard.exempt.iter().cloned()).collect(),
+        let named: BTreeSet<String> = if is_public(statement) {
+            guards.iter().flat_map(|guard| guard.exempt.iter().cloned()).collect()
+        } else {
+            accounts(statement).collect()
         };
         for account in named.into_iter().filter(|account| account != owner) {
             let guarded = guards.iter().any(|guard| !guard.exempt.contains(&account));

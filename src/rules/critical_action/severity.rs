@@ -220,7 +220,7 @@ impl Verdict {
             Some(Standing::Foreign) => self.tag("cross_account", "the grantee is in a foreign account"),
             Some(Standing::Unknown) => self.tag("other_account", "the grantee is in another account"),
             Some(_) if grant.account != Some(made.owner) => {
-                self.tag("other_account", "the grantee is in another account")
+                self.tag("other_account", "the grantee is in another account");
             }
             _ => {}
         }
