@@ -62,6 +62,7 @@ pub enum ConfigError {
 struct File {
     accounts: FileAccounts,
     mfa: FileMfa,
+    templates: FileTemplates,
     severity: BTreeMap<String, Severity>,
     suppressions: Vec<FileSuppression>,
     inventory: FileInventory,
@@ -79,6 +80,12 @@ struct FileAccounts {
 #[serde(deny_unknown_fields, default)]
 struct FileMfa {
     max_age_seconds: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileTemplates {
+    roles: BTreeSet<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,6 +135,10 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
         }
         settings.mfa_max_age = seconds;
     }
+    if let Some(role) = file.templates.roles.iter().find(|role| !role.contains(":role/")) {
+        return Err(wrong("templates.roles", format!("{role:?} is no ARN of a role")));
+    }
+    settings.template_roles = file.templates.roles;
     for rule in file.severity.keys().chain(file.suppressions.iter().filter_map(|s| s.rule.as_ref())) {
         if rules::find(rule).is_none() {
             return Err(wrong("severity, suppressions", format!("there is no rule {rule:?}; see keytrail rules")));

@@ -1,8 +1,9 @@
 //! What the rules take from the configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::kms::accounts::Accounts;
+use crate::kms::call::Call;
 use crate::model::finding::{Finding, Subject};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
@@ -14,6 +15,8 @@ pub struct Settings {
     pub accounts: Accounts,
     /// Seconds after which a session's MFA is stale.
     pub mfa_max_age: i64,
+    /// ARNs of roles that only carry out what templates say, as `CloudFormation` does.
+    pub template_roles: BTreeSet<String>,
     /// Severity by rule id, instead of the rule's own verdict.
     pub severity: BTreeMap<String, Severity>,
     /// Findings that are not wanted.
@@ -23,7 +26,21 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         // 300 s: what the KMS best-practices paper asks for on critical actions.
-        Self { accounts: Accounts::default(), mfa_max_age: 300, severity: BTreeMap::new(), suppressions: Vec::new() }
+        Self {
+            accounts: Accounts::default(),
+            mfa_max_age: 300,
+            template_roles: BTreeSet::new(),
+            severity: BTreeMap::new(),
+            suppressions: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a call carries out a template: infrastructure as code.
+    #[must_use]
+    pub fn is_by_template(&self, call: &Call<'_>) -> bool {
+        call.via.label() == "cloudformation" || self.template_roles.contains(&*call.principal.key)
     }
 }
 

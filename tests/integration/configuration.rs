@@ -56,7 +56,7 @@ impl Known {
             let default = self.defaults.get(event.region).and_then(Value::as_str);
             let read = configuration::read(&event);
             // The ways out of KMS are our own rows.
-            let of_table = read.iter().filter(|one| one.row.id.strip_suffix(".off").is_none());
+            let of_table = read.iter().filter(|one| !is_ours(&one.row.id));
             let mut said: Said = of_table.map(|one| self.tuple(one, default)).collect();
             said.sort();
             Ok(said)
@@ -71,6 +71,11 @@ impl Known {
         let suffix = if *from_response && !state { "/resp" } else { "" };
         (row.id.clone(), format!("{}{suffix}", kind.as_str()), key.clone().filter(|_| !state))
     }
+}
+
+/// Rows that the reference does not have.
+fn is_ours(id: &str) -> bool {
+    id.ends_with(".off") || ["ebs.create_volume.by_default", "mgn", "scheduler"].contains(&id)
 }
 
 fn object(value: &Value) -> Map<String, Value> {

@@ -123,6 +123,7 @@ const ASKED: &[Row] = &[
             Rule("grant-foreign-account"),
             Rule("key-shared-by-ram"),
             Table("key_use", "relation"),
+            Never("which keys a share of RAM holds when a principal joins it later"),
         ],
     ),
     row(

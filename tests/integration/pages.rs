@@ -54,7 +54,7 @@ fn every_example_does_as_its_page_says() {
     assert!(failures.is_empty(), "{} of {} examples:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-/// China and GovCloud write other ARNs, other Regions and, in China, other names of services in between.
+/// Other partitions write other ARNs and Regions and, in China, other names of services in between.
 #[test]
 fn every_example_is_judged_alike_in_other_partitions() {
     let gov = |json: &str| {
@@ -107,6 +107,23 @@ fn a_share_with_an_account_of_no_list_is_critical() {
     assert_eq!(worst, Severity::Critical);
     assert!(message.contains("in no list of your accounts: 444455556666"), "{message}");
     assert_eq!(severity(&["444455556666"]).0, Severity::High);
+}
+
+/// What CloudFormation does is one level milder, and so is what a role does that carries out templates.
+#[test]
+fn a_role_of_templates_is_judged_as_cloudformation_is() {
+    let case = cases_of(rules::find("disable-key").expect("a rule")).into_iter().find(|case| {
+        case.example.severity == Some(Severity::High) && case.example.json.contains("\"type\": \"AssumedRole\"")
+    });
+    let case = case.expect("a role disables a key");
+    let severity = |settings: Settings| {
+        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example).expect("a record");
+        (drawn.findings[0].severity, drawn.findings[0].subject.principal_arn.clone())
+    };
+    let (plain, role) = severity(Settings::default());
+    let mut settings = Settings::default();
+    settings.template_roles.insert(role);
+    assert_eq!((plain, severity(settings).0), (Severity::High, Severity::Medium));
 }
 
 #[test]

@@ -212,3 +212,26 @@ fn things_are_told_apart_by_what_the_request_names() {
     assert_eq!(found.len(), 2, "{messages:?}");
     assert!(messages.iter().any(|message| message.contains("database orders")), "{messages:?}");
 }
+
+/// A volume that is encrypted because the account says so has the account's default key.
+#[test]
+fn a_volume_encrypted_by_the_account_is_under_its_default_key() {
+    let volume = |snapshot: Option<&str>, encrypted: bool| {
+        let mut created = record("CreateVolume", "x", None, 2);
+        created["eventSource"] = "ec2.amazonaws.com".into();
+        created["requestParameters"] = json!({ "size": "8", "zone": "us-east-1a" });
+        if let Some(snapshot) = snapshot {
+            created["requestParameters"]["snapshotId"] = snapshot.into();
+        }
+        created["responseElements"] = json!({ "volumeId": "vol-0abc", "encrypted": encrypted });
+        created
+    };
+    let messages = |record: Value| -> Vec<String> {
+        by_omission(&[record]).iter().map(|row| text(row, "message").to_owned()).collect()
+    };
+    let said = messages(volume(None, true));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("vol-0abc") && said[0].contains("alias/aws/ebs"), "{said:?}");
+    assert!(messages(volume(None, false)).is_empty());
+    assert!(messages(volume(Some("snap-0abc"), true)).is_empty(), "it may have the snapshot's key");
+}

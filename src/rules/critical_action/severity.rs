@@ -74,7 +74,7 @@ pub(super) fn judge(base: Severity, call: &Call<'_>, settings: &Settings) -> Ver
         verdict.severity = verdict.severity.raised().max(Severity::High);
         verdict.tag("bypass", "the lock-out safety check was bypassed");
     }
-    if call.via.label() == "cloudformation" {
+    if settings.is_by_template(call) {
         verdict.tags.push("iac");
         if verdict.severity < Severity::Critical {
             verdict.severity = verdict.severity.lowered().max(floor);

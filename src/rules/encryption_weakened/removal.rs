@@ -13,7 +13,7 @@ use crate::rules::{Rule, phrase};
 pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
     let event = call.event;
     let act = acts::of(event.name)?;
-    let severity = severity(rule.severity, call)?;
+    let severity = severity(rule.severity, call, settings)?;
     let resource = resource(act, event);
     let (who, place) = (phrase::who(call), place(act, event, resource));
     let message = match event.error_code {
@@ -30,10 +30,10 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
 }
 
 /// `None` if it is worth no finding.
-fn severity(base: Severity, call: &Call<'_>) -> Option<Severity> {
+fn severity(base: Severity, call: &Call<'_>, settings: &Settings) -> Option<Severity> {
     match call.ending {
         // A template was reviewed, or can be.
-        Ending::Succeeded if call.via.label() == "cloudformation" => Some(base.lowered().max(Severity::Low)),
+        Ending::Succeeded if settings.is_by_template(call) => Some(base.lowered().max(Severity::Low)),
         Ending::Succeeded => Some(base),
         // What is low when it succeeds is nothing when it is refused.
         _ if base > Severity::Low && was_refused(call) => Some(Severity::Low),

@@ -28,7 +28,7 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
     let widest = wide().find(|statement| statement.conditions.is_empty()).or_else(|| wide().next())?;
     let waits = call.event.name == "CreatePolicyVersion" && request.get("setAsDefault").bool() != Some(true);
     let mut severity = rule.severity;
-    if !widest.conditions.is_empty() || waits || call.via.label() == "cloudformation" {
+    if !widest.conditions.is_empty() || waits || settings.is_by_template(call) {
         severity = severity.lowered();
     }
     let name = ["policyName", "policyArn"].iter().find_map(|member| request.get(member).non_empty());
