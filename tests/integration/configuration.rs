@@ -75,7 +75,7 @@ impl Known {
 
 /// Rows that the reference does not have.
 fn is_ours(id: &str) -> bool {
-    id.ends_with(".off") || ["ebs.create_volume.by_default", "mgn", "scheduler"].contains(&id)
+    id.strip_suffix(".off").is_some() || ["ebs.create_volume.by_default", "mgn", "scheduler"].contains(&id)
 }
 
 fn object(value: &Value) -> Map<String, Value> {

@@ -109,7 +109,7 @@ fn a_share_with_an_account_of_no_list_is_critical() {
     assert_eq!(severity(&["444455556666"]).0, Severity::High);
 }
 
-/// What CloudFormation does is one level milder, and so is what a role does that carries out templates.
+/// What `CloudFormation` does is one level milder, and so is what a role does that carries out templates.
 #[test]
 fn a_role_of_templates_is_judged_as_cloudformation_is() {
     let case = cases_of(rules::find("disable-key").expect("a rule")).into_iter().find(|case| {
