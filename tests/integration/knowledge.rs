@@ -6,6 +6,7 @@ use std::path::Path;
 
 use keytrail::kms::context_names::known;
 use keytrail::kms::operations::{OperationClass, class_of};
+use keytrail::kms::policy::actions::Actions;
 use keytrail::rules::{self, Check, Events, Rule};
 use serde_json::Value;
 
@@ -123,4 +124,16 @@ fn every_context_name_is_known() {
         assert_eq!(name.region, text(row, "region_check") == "yes", "{}", name.name);
     }
     assert!(rows.len() > 50);
+}
+
+#[test]
+fn policies_can_name_every_operation() {
+    let Some(rows) = knowledge("kms_ops.json") else { return };
+    for row in &rows {
+        let named = match text(row, "op") {
+            "ReEncrypt" => "ReEncryptFrom",
+            operation => operation,
+        };
+        assert_ne!(Actions::one(named), Actions::NONE, "{named}");
+    }
 }
