@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::configuration::Configured;
 use super::failure::arn_in_message;
-use crate::model::arn::{Arn, is_alias_name, is_aws_managed_alias, is_key_arn, is_key_id, owner_account};
+use crate::model::arn::{Arn, is_alias_name, is_aws_managed_alias, is_key_arn, is_key_id, key_arn, owner_account};
 use crate::model::event::Event;
 use crate::model::json::Json;
 use crate::model::usage::KeyEvidence;
@@ -120,7 +120,7 @@ impl<'a> KeyReference<'a> {
     pub fn of_configured(event: &Event<'a>, configured: &[Configured]) -> Option<Self> {
         let id = configured.iter().filter_map(|c| c.key.as_deref()).find(|key| is_key_id(key));
         if let Some(id) = id {
-            let arn = Some(Cow::Owned(build(event, event.account, id)));
+            let arn = Some(Cow::Owned(key_arn(event.region, event.account, id)));
             return Some(Self { arn, evidence: KeyEvidence::Constructed, ..Self::nothing() });
         }
         let alias = configured.iter().find_map(Configured::default_taken)?;
@@ -173,11 +173,11 @@ fn resolve<'a>(
         }
         if is_key_id(named) {
             let account = event.identity.account_id.unwrap_or(event.account);
-            return Some((Cow::Owned(build(event, account, named)), KeyEvidence::Constructed));
+            return Some((Cow::Owned(key_arn(event.region, account, named)), KeyEvidence::Constructed));
         }
     }
     if let Some(id) = event.service_details.get("keyId").str().filter(|id| is_key_id(id)) {
-        return Some((Cow::Owned(build(event, event.account, id)), KeyEvidence::ServiceEvent));
+        return Some((Cow::Owned(key_arn(event.region, event.account, id)), KeyEvidence::ServiceEvent));
     }
     let from_message = event.error_message.and_then(arn_in_message).filter(|arn| is_key_arn(arn));
     from_message.map(|arn| (Cow::Borrowed(arn), KeyEvidence::ErrorMessage))
@@ -192,23 +192,6 @@ fn response_arn(response: Json<'_>) -> Option<&str> {
 /// `resources[1]`, else the request's destination; with one resource both keys are the same.
 fn destination<'a>(event: &Event<'a>, keys: [Option<&'a str>; 2]) -> Option<&'a str> {
     keys[1].or_else(|| event.request.get("destinationKeyId").str().filter(|text| is_key_arn(text))).or(keys[0])
-}
-
-/// A bare id means the caller's account and the Region of the call.
-pub(super) fn build(event: &Event<'_>, account: &str, id: &str) -> String {
-    format!("arn:{}:kms:{}:{account}:key/{id}", partition(event.region), event.region)
-}
-
-/// The partition of a Region, by its prefix.
-fn partition(region: &str) -> &'static str {
-    const BY_PREFIX: [(&str, &str); 5] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-iso-", "aws-iso"),
-        ("us-isob-", "aws-iso-b"),
-        ("eusc-", "aws-eusc"),
-    ];
-    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, name)| name)
 }
 
 /// The alias in `alias/x` or in an alias ARN.

@@ -65,6 +65,24 @@ pub fn owner_account(kms_arn: &str) -> Option<&str> {
     Arn::parse(kms_arn).filter(|arn| arn.service == "kms").map(|arn| arn.account)
 }
 
+/// The ARN of the key with this id, in an account and a Region.
+#[must_use]
+pub fn key_arn(region: &str, account: &str, id: &str) -> String {
+    format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
+}
+
+/// The partition of a Region, by its prefix.
+fn partition(region: &str) -> &'static str {
+    const BY_PREFIX: [(&str, &str); 5] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eusc-", "aws-eusc"),
+    ];
+    BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, name)| name)
+}
+
 /// Twelve digits.
 #[must_use]
 pub fn is_account_id(text: &str) -> bool {

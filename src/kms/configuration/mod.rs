@@ -21,8 +21,7 @@ use binding::Bindings;
 use choice::Absent;
 use path::Path;
 
-use super::key_reference::build;
-use crate::model::arn::{is_key_arn, is_key_id};
+use crate::model::arn::{is_key_arn, is_key_id, key_arn};
 use crate::model::event::Event;
 
 /// What one row of the table reads in a record: one key, or one place that lacks one.
@@ -155,7 +154,7 @@ impl Configured {
         let named = [self.key.as_deref(), self.answered.as_deref()];
         named.into_iter().flatten().find_map(|key| match key {
             arn if is_key_arn(arn) => Some(arn.to_owned()),
-            id if is_key_id(id) => Some(build(event, event.account, id)),
+            id if is_key_id(id) => Some(key_arn(event.region, event.account, id)),
             _ => None,
         })
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::document::listed;
+use super::lists::listed;
 use crate::model::arn::{Arn, is_account_id};
 
 /// One operator with one key and its values, as written.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::actions::{Actions, has_wild_verb};
 use super::condition::Condition;
+use super::lists::{listed, texts};
 use crate::model::arn::{Arn, is_account_id};
 use crate::model::json::Json;
 
@@ -211,18 +212,4 @@ fn principals(value: Option<&Value>) -> Vec<Principal> {
         principals.extend(texts(Some(value)).iter().map(|text| of_kind(text)));
     }
     principals
-}
-
-/// A list, or a single value that stands for a list of one.
-pub(super) fn listed(value: Option<&Value>) -> Vec<&Value> {
-    match value {
-        Some(Value::Array(items)) => items.iter().collect(),
-        Some(Value::Null) | None => Vec::new(),
-        Some(single) => vec![single],
-    }
-}
-
-/// The texts among listed values.
-fn texts(value: Option<&Value>) -> Vec<String> {
-    listed(value).into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

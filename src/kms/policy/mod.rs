@@ -5,4 +5,5 @@ pub mod analysis;
 pub mod condition;
 pub mod document;
 pub mod facts;
+mod lists;
 pub mod weakness;
