@@ -129,12 +129,11 @@ fn learn_aliases<'f>(
     Ok(())
 }
 
-/// Program, settings and inventory: a change of any makes the next run fold again.
+/// Program, catalogue, settings and inventory: a change of any makes the next run fold again.
 fn identity(settings: &Settings, inventory: &[KeyRecord]) -> String {
-    format!(
-        "{:032x}",
-        xxhash_rust::xxh3::xxh3_128(format!("{} {settings:?}{inventory:?}", env!("CARGO_PKG_VERSION")).as_bytes())
-    )
+    let rules: Vec<&str> = rules::all().map(|rule| rule.id).collect();
+    let all = format!("{} {rules:?}{settings:?}{inventory:?}", env!("CARGO_PKG_VERSION"));
+    format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
 }
 
 fn file<T: Table>(
