@@ -100,7 +100,7 @@ fn killed_at_random_moments_and_run_again() {
         let folder = temp_dir();
         let out = folder.path().join("out");
         while !enough(kills, kills_between_commits)
-            && kill_after(&out, &SMALL_STEPS, pause(&mut chance, REFERENCE.took / 3))
+            && kill_after(&out, &SMALL_STEPS, pause(&mut chance, REFERENCE.took))
         {
             kills += 1;
             let batches = ledger(&out).len();
