@@ -84,10 +84,19 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         }
     }
     let Snapshots { keys, uses, resources, history } = fold.finish();
+    folded.own_accounts = history.own.iter().cloned().collect();
+    (folded.keys, folded.key_uses) = (keys.len(), uses.len());
+    files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
+    let mut key_use = parquet::File::<KeyUses>::create()?;
+    uses.chunks(parquet::File::<KeyUses>::GROUP).try_for_each(|rows| key_use.append(&rows))?;
+    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), uses.len(), key_use.finish()?));
+    // There may be very many: they go before what is judged takes its own.
+    drop(uses);
     let posture = Posture { keys: &keys, resources: &resources, history: &history, settings };
     for finding in judged_posture(&posture) {
         findings.entry(finding.event_time.day()).or_default().push(finding);
     }
+    drop(resources);
     for (day, mut of_day) in findings {
         of_day.iter().for_each(|finding| folded.findings[finding.severity as usize] += 1);
         of_day.sort_unstable_by(|a, b| {
@@ -96,12 +105,6 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         let rows: Vec<_> = of_day.iter().collect();
         files.push(file::<Findings>(Some(day), FOLD_FILE, &rows)?);
     }
-    folded.own_accounts = history.own.iter().cloned().collect();
-    (folded.keys, folded.key_uses) = (keys.len(), uses.len());
-    files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
-    let mut key_use = parquet::File::<KeyUses>::create()?;
-    uses.chunks(parquet::File::<KeyUses>::GROUP).try_for_each(|rows| key_use.append(&rows))?;
-    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), uses.len(), key_use.finish()?));
     lake.commit_fold(FoldFiles { files, through, settings: identity })?;
     drop(lock);
     Ok(Some(folded))
@@ -192,7 +195,7 @@ fn judged_posture(posture: &Posture<'_>) -> Vec<Finding> {
 fn configured(
     storage: &dyn Storage,
     files: Option<&Vec<FileEntry>>,
-    show: impl FnMut(&ConfigurationRow<'_>),
+    mut show: impl FnMut(&ConfigurationRow<'_>),
 ) -> Result<(), LakeError> {
     let mut read = Vec::new();
     for file in files.into_iter().flatten() {
@@ -200,9 +203,10 @@ fn configured(
     }
     let columns =
         read.iter().flat_map(read::Rows::batches).map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
-    let mut rows: Vec<_> = columns.iter().flat_map(ConfigurationColumns::rows).collect();
-    rows.sort_by_key(|row| (row.first, row.event_id, row.service_rule, row.choice, row.key_ref));
-    rows.iter().for_each(show);
+    // Columns take little: rows are made of them one at a time.
+    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
+    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
+    order.into_iter().for_each(|(columns, row)| show(&columns.row(row)));
     Ok(())
 }
 

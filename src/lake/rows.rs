@@ -158,12 +158,22 @@ impl<'b> ConfigurationColumns<'b> {
         })
     }
 
-    /// The rows, one by one.
-    pub fn rows(&self) -> impl Iterator<Item = ConfigurationRow<'b>> {
-        (0..self.len).map(|row| self.row(row))
+    /// The numbers of the rows.
+    #[must_use]
+    pub fn rows(&self) -> Range<usize> {
+        0..self.len
     }
 
-    fn row(&self, row: usize) -> ConfigurationRow<'b> {
+    /// What a row is sorted by: time, and what tells apart acts of one second.
+    #[must_use]
+    pub fn order(&self, row: usize) -> (Seconds, [&'b str; 4]) {
+        let time = self.first_event_time.at(row).unwrap_or_default();
+        (time, [self.event_id, self.service_rule, self.choice, self.key_ref].map(|column| column.at(row)))
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(&self, row: usize) -> ConfigurationRow<'b> {
         ConfigurationRow {
             service_rule: self.service_rule.at(row),
             service: self.service.at(row),

@@ -59,8 +59,7 @@ struct Story<'s, 'a> {
 
 /// The verdicts of the rule that is about these kinds.
 pub(super) fn judge(rule: &str, posture: &Posture<'_>, kinds: &[Kind]) -> Vec<Draft> {
-    let resources: Vec<_> = posture.resources.iter().collect();
-    let found = resources.iter().filter_map(|resource| under_default(resource, posture, kinds));
+    let found = posture.resources.iter().filter_map(|resource| under_default(&resource, posture, kinds));
     // What nobody wants to see is none of the many either.
     let suppressions = &posture.settings.suppressions;
     let wanted = |found: &UnderDefault<'_>| {
