@@ -174,7 +174,10 @@ fn constraints(given: Json<'_>) -> String {
         if value.is_object() {
             context_pattern::write(value, &mut text);
         }
-        constraints.insert(name.to_owned(), text.into());
+        // An empty limit limits nothing: the fold must judge the grant as the event did.
+        if !text.is_empty() {
+            constraints.insert(name.to_owned(), text.into());
+        }
     }
     if constraints.is_empty() { String::new() } else { Value::Object(constraints).to_string() }
 }
@@ -252,5 +255,22 @@ fn blank_fact(call: &Call<'_>, arn: &str, alias: &str, source: &str) -> KeyChang
         alias: alias.to_owned(),
         source_object: source.to_owned(),
         ..KeyChange::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_limit_is_no_constraint() {
+        for (given, expected) in [
+            (r#"{"encryptionContextSubset":{},"sourceArn":""}"#, ""),
+            (r#"{"encryptionContextSubset":{},"sourceArn":"a"}"#, r#"{"sourceArn":"a"}"#),
+        ] {
+            let mut bytes = given.as_bytes().to_vec();
+            let tape = simd_json::to_tape(&mut bytes).expect("JSON");
+            assert_eq!(constraints(Json::new(&tape.0)), expected);
+        }
     }
 }
