@@ -1,5 +1,6 @@
 //! Who manages a key: the evidence, and what it comes to (DOMAIN B.1).
 
+use crate::kms::policy::actions::{self, Actions};
 use crate::model::arn::{Arn, is_aws_managed_alias};
 use crate::model::key_change::KeyChange;
 use crate::model::usage_row::UsageRow;
@@ -45,31 +46,11 @@ fn strengthen(known: &mut Option<Sign>, sign: Sign) {
     *known = Some(known.map_or(sign, |known| known.min(sign)));
 }
 
-/// Operations that no AWS-managed key allows.
-const CUSTOMER_ONLY: [&str; 18] = [
-    "CancelKeyDeletion",
-    "CreateAlias",
-    "DeleteAlias",
-    "DeleteImportedKeyMaterial",
-    "DisableKey",
-    "DisableKeyRotation",
-    "EnableKey",
-    "EnableKeyRotation",
-    "ImportKeyMaterial",
-    "PutKeyPolicy",
-    "ReplicateKey",
-    "RotateKeyOnDemand",
-    "ScheduleKeyDeletion",
-    "TagResource",
-    "UntagResource",
-    "UpdateAlias",
-    "UpdateKeyDescription",
-    "UpdatePrimaryRegion",
-];
-
-/// Whether such an act, where it succeeds, shows a customer's key.
+/// Whether such an act, where it succeeds, shows a customer's key: AWS-managed keys refuse all
+/// administration but that of their grants, which services create and revoke.
 pub(super) fn is_customer_only(change: &str) -> bool {
-    CUSTOMER_ONLY.contains(&change)
+    let grants = Actions::one("CreateGrant") | Actions::one("RevokeGrant");
+    actions::ADMIN.without(grants).meets(Actions::one(change))
 }
 
 /// Operations of asymmetric and HMAC keys, which AWS manages none of.
