@@ -71,10 +71,8 @@ impl<'a> Identity<'a> {
     }
 
     fn new(act: [&'a str; 7], by: [&'a str; 2], event_id: &'a str) -> Self {
-        let [service_rule, .., choice, _] = act;
-        let many = holds_many(service_rule);
-        let in_order = choice == Choice::State.as_str() || !many;
-        Self { act, by: (!many).then_some(by), event_id: in_order.then_some(event_id) }
+        let one = !holds_many(act[0]);
+        Self { act, by: one.then_some(by), event_id: one.then_some(event_id) }
     }
 }
 
