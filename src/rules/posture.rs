@@ -1,6 +1,5 @@
 //! What is known when all days are folded, and what a resource's configuration comes to by it.
 
-use super::settings::Settings;
 use std::borrow::Cow;
 
 use crate::kms::configuration::{Choice, Kind, Manager, default_alias, resolve};
@@ -10,6 +9,7 @@ use crate::model::history::History;
 use crate::model::key_record::KeyRecord;
 use crate::model::resources::{Resource, SortedResources};
 use crate::model::time::Seconds;
+use crate::rules::settings::Settings;
 
 /// Everything, for the rules that look at how things are and not at what happened.
 pub struct Posture<'a> {
