@@ -40,7 +40,13 @@ impl Settings {
     /// Whether a call carries out a template: infrastructure as code.
     #[must_use]
     pub fn is_by_template(&self, call: &Call<'_>) -> bool {
-        call.via.label() == "cloudformation" || self.template_roles.contains(&*call.principal.key)
+        self.is_template(call.via.label(), &call.principal.key)
+    }
+
+    /// See [`Settings::is_by_template`]; of a row's columns.
+    #[must_use]
+    pub fn is_template(&self, via_service: &str, principal_arn: &str) -> bool {
+        via_service == "cloudformation" || self.template_roles.contains(principal_arn)
     }
 }
 

@@ -67,6 +67,39 @@ fn secrets(count: u64, day: u64) -> Vec<Value> {
 }
 
 #[test]
+fn a_key_given_up_by_a_template_is_milder() {
+    let role = "arn:aws:iam::111122223333:role/TerraformDeploy";
+    let severity = |config: &str| {
+        let folder = temp_dir();
+        let (out, path) = (folder.path().join("out"), folder.path().join("keytrail.toml"));
+        write(&path, config.as_bytes());
+        let put = |rule: Value, day: u64| {
+            let mut put = record("PutBucketEncryption", "larkspur-orders", None, day);
+            put["eventSource"] = "s3.amazonaws.com".into();
+            put["requestParameters"] = json!({
+                "bucketName": "larkspur-orders",
+                "ServerSideEncryptionConfiguration": { "Rule": { "ApplyServerSideEncryptionByDefault": rule } },
+            });
+            put["userIdentity"] = json!({
+                "type": "AssumedRole", "principalId": "AROAEXAMPLEDEPLOYER:ci", "accountId": "111122223333",
+                "arn": "arn:aws:sts::111122223333:assumed-role/TerraformDeploy/ci",
+                "sessionContext": { "sessionIssuer": { "type": "Role", "arn": role, "accountId": "111122223333" } },
+            });
+            put
+        };
+        let own = json!({ "SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/larkspur/orders" });
+        let records = vec![put(own, 2), put(json!({ "SSEAlgorithm": "AES256" }), 3)];
+        let source = files(&folder.path().join("logs"), &[records]);
+        backfill(&[&source[0]], &out, &["--config", path.to_str().expect("a path")]).ends_with(0);
+        let given_up = |row: &Row| text(row, "rule_id") == "own-key-given-up";
+        let severity = |row: Row| text(&row, "severity").to_owned();
+        rows::<Findings>(&out).into_iter().filter(given_up).map(severity).collect::<Vec<_>>()
+    };
+    assert_eq!(severity(""), ["medium"]);
+    assert_eq!(severity(&format!("[templates]\nroles = [\"{role}\"]\n")), ["low"]);
+}
+
+#[test]
 fn twenty_resources_of_a_day_are_twenty_findings() {
     let findings = by_omission(&secrets(20, 2));
     assert_eq!(findings.len(), 20);

@@ -44,9 +44,10 @@ fn verdict(resource: &Resource<'_>, posture: &Posture<'_>) -> Option<Draft> {
     let own = before.and_then(Act::own_key);
     let pending = before.and_then(|act| act.of(&[Kind::Pending]));
     let kind = posture.kind(row);
+    let by_template = posture.settings.is_template(row.via_service, row.principal_arn);
     let severity = match (own, pending, kind) {
         // A template was reviewed, or can be.
-        (Some(_), _, _) if row.via_service != "cloudformation" && !is_by_service(row) => Severity::Medium,
+        (Some(_), _, _) if !by_template && !is_by_service(row) => Severity::Medium,
         (Some(_), _, _) | (None, Some(_), _) | (None, None, Kind::Cleared) => Severity::Low,
         (None, None, _) => return None,
     };
