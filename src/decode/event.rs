@@ -1,7 +1,8 @@
-//! One record's text becomes a typed, borrowed [`Event`]: simd-json's tape, walked once.
+//! One record's text becomes a typed, borrowed [`Event`]: a tape, walked once.
 
 use simd_json::{Buffers, Tape};
 
+use super::plain::Plain;
 use crate::model::event::{Event, Identity};
 use crate::model::json::Json;
 use crate::model::time::Seconds;
@@ -25,6 +26,8 @@ pub enum RecordError {
 
 /// Parses records, one at a time, into memory that it keeps.
 pub struct Decoder {
+    plain: Plain,
+    /// A copy of a record that is not plain.
     text: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -34,7 +37,12 @@ impl Default for Decoder {
     fn default() -> Self {
         // No record of CloudTrail comes near this depth; simd-json's own default is 1024.
         const MAX_DEPTH: usize = 256;
-        Self { text: Vec::new(), buffers: Buffers::with_max_depth(8 << 10, MAX_DEPTH), tape: Tape::null() }
+        Self {
+            plain: Plain::default(),
+            text: Vec::new(),
+            buffers: Buffers::with_max_depth(8 << 10, MAX_DEPTH),
+            tape: Tape::null(),
+        }
     }
 }
 
@@ -45,12 +53,16 @@ const PAYLOADS: [&str; 5] =
 impl Decoder {
     /// Parses `record` and calls `with` on what it is. The event lives for the call only.
     pub fn decode<R>(&mut self, record: &[u8], with: impl FnOnce(Result<Event<'_>, RecordError>) -> R) -> R {
-        // simd-json unescapes strings in place: a copy keeps the record whole, for `rejects`.
-        self.text.clear();
-        self.text.extend_from_slice(record);
-        self.text.resize(record.len() + simd_json::INPUT_PADDING, 0);
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
-        let parsed = simd_json::fill_tape_padded(&mut self.text, record.len(), &mut self.buffers, &mut tape);
+        let parsed = if self.plain.read(record, &mut tape.0).is_some() {
+            Ok(())
+        } else {
+            // simd-json unescapes strings in place: a copy keeps the record whole, for `rejects`.
+            self.text.clear();
+            self.text.extend_from_slice(record);
+            self.text.resize(record.len() + simd_json::INPUT_PADDING, 0);
+            simd_json::fill_tape_padded(&mut self.text, record.len(), &mut self.buffers, &mut tape)
+        };
         let event = match parsed {
             Ok(()) => read(Json::new(&tape.0)),
             // The message holds a position and a kind, nothing of the text.

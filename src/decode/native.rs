@@ -9,6 +9,7 @@ use libdeflate_sys::{
     libdeflate_alloc_decompressor, libdeflate_decompressor, libdeflate_free_decompressor, libdeflate_gzip_decompress_ex,
 };
 
+use super::quotes;
 use super::scan::masks::{self, BATCH_WITH_LOOKAHEAD, Carry, Masks};
 
 /// libdeflate's decompressor: whole buffers, faster than any stream.
@@ -96,6 +97,34 @@ pub(super) fn ways() -> Vec<Classify> {
 /// The widest way, looked up once.
 pub(super) fn classifier() -> Classify {
     static WIDEST: LazyLock<Classify> = LazyLock::new(|| ways().first().copied().unwrap_or(masks::portable::classify));
+    *WIDEST
+}
+
+/// A way to find the quotes of a plain text: see [`quotes`].
+pub(super) type FindQuotes = fn(&[u8], &mut Vec<u64>) -> bool;
+
+/// The ways that this processor has, the widest first.
+pub(super) fn quote_ways() -> Vec<FindQuotes> {
+    let mut ways: Vec<FindQuotes> = Vec::new();
+    #[cfg(target_arch = "x86_64")]
+    {
+        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
+            // SAFETY: the processor has both features, asked above.
+            ways.push(|text, masks| unsafe { quotes::avx512::quotes(text, masks) });
+        }
+        if is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has the feature, asked above.
+            ways.push(|text, masks| unsafe { quotes::avx2::quotes(text, masks) });
+        }
+    }
+    ways.push(quotes::portable::quotes);
+    ways
+}
+
+/// The widest way, looked up once.
+pub(super) fn quoter() -> FindQuotes {
+    static WIDEST: LazyLock<FindQuotes> =
+        LazyLock::new(|| quote_ways().first().copied().unwrap_or(quotes::portable::quotes));
     *WIDEST
 }
 

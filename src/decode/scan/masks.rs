@@ -177,7 +177,7 @@ pub mod avx512 {
     #[target_feature(enable = "avx512f,avx512bw")]
     fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m512i {
         let Some(bytes) = batch[at..].first_chunk::<64>() else { return _mm512_set1_epi8(0) };
-        let word = |n: usize| super::word(bytes, n * 8);
+        let word = |n: usize| super::super::super::word(bytes, n * 8);
         // The compiler makes one unaligned load of it.
         _mm512_set_epi64(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0))
     }
@@ -187,21 +187,6 @@ pub mod avx512 {
     fn equals(bytes: __m512i, byte: u8) -> u64 {
         _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte.cast_signed()))
     }
-}
-
-/// Eight bytes as the number that a vector lane holds.
-#[inline]
-fn word<const N: usize>(bytes: &[u8; N], at: usize) -> i64 {
-    i64::from_le_bytes([
-        bytes[at],
-        bytes[at + 1],
-        bytes[at + 2],
-        bytes[at + 3],
-        bytes[at + 4],
-        bytes[at + 5],
-        bytes[at + 6],
-        bytes[at + 7],
-    ])
 }
 
 /// AVX2 and carry-less multiplication.
@@ -266,7 +251,7 @@ pub mod avx2 {
     #[inline]
     fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m256i {
         let Some(bytes) = batch[at..].first_chunk::<32>() else { return _mm256_set1_epi8(0) };
-        let word = |n: usize| super::word(bytes, n * 8);
+        let word = |n: usize| super::super::super::word(bytes, n * 8);
         // The compiler makes one unaligned load of it.
         _mm256_set_epi64x(word(3), word(2), word(1), word(0))
     }

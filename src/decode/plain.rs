@@ -1,0 +1,272 @@
+//! The tape of a plain record, as nearly all are: ASCII on one line, nothing between its tokens, no
+//! escape. Each of its strings lies between two quotes, and all quotes are found at once, so it is
+//! read in about half the time that a parser of all JSON takes, and not copied.
+//!
+//! What is anything else, or no JSON, is left to that parser: here nothing is refused, and no error
+//! is found. What is read here gives the same tape there; tests hold that.
+
+use simd_json::{Node, StaticNode};
+
+use super::native;
+
+/// Objects and arrays within each other; records have a few.
+const MAX_DEPTH: usize = 32;
+
+/// Digits that surely fit into 64 bits.
+const MAX_DIGITS: usize = 18;
+
+/// Reads plain records, with memory that it keeps.
+#[derive(Debug, Default)]
+pub(super) struct Plain {
+    quotes: Vec<u64>,
+}
+
+impl Plain {
+    /// Puts the nodes of `record` onto the empty `tape`; `None` if it is not plain, or no JSON.
+    pub(super) fn read<'r>(&mut self, record: &'r [u8], tape: &mut Vec<Node<'r>>) -> Option<()> {
+        if !native::quoter()(record, &mut self.quotes) {
+            return None;
+        }
+        let text = std::str::from_utf8(record).ok()?;
+        Reader { text, at: 0, quotes: Quotes { masks: &self.quotes, block: 0, left: *self.quotes.first()? } }.read(tape)
+    }
+}
+
+/// An object or array that is being read.
+#[derive(Debug, Clone, Copy)]
+struct Open {
+    /// Its node.
+    node: usize,
+    is_object: bool,
+    len: usize,
+}
+
+struct Reader<'r, 'm> {
+    text: &'r str,
+    at: usize,
+    quotes: Quotes<'m>,
+}
+
+impl<'r> Reader<'r, '_> {
+    fn read(&mut self, tape: &mut Vec<Node<'r>>) -> Option<()> {
+        let mut opened = [Open { node: 0, is_object: false, len: 0 }; MAX_DEPTH];
+        let mut depth = 0;
+        loop {
+            let is_object = match self.next()? {
+                b'"' => {
+                    tape.push(Node::String(self.string()?));
+                    None
+                }
+                b'{' => Some(true),
+                b'[' => Some(false),
+                _ => {
+                    tape.push(Node::Static(self.atom()?));
+                    None
+                }
+            };
+            if let Some(is_object) = is_object {
+                self.at += 1;
+                *opened.get_mut(depth)? = Open { node: tape.len(), is_object, len: 0 };
+                depth += 1;
+                // Filled in when it ends.
+                tape.push(Node::Static(StaticNode::Null));
+                if self.next()? != closing(is_object) {
+                    self.name_if(is_object, tape)?;
+                    continue;
+                }
+            } else if let Some(innermost) = depth.checked_sub(1) {
+                opened[innermost].len += 1;
+            }
+            // Behind a value, or before the end of what is empty.
+            loop {
+                let Some(innermost) = depth.checked_sub(1) else {
+                    return (self.at == self.text.len()).then_some(());
+                };
+                let Open { node, is_object, len } = opened[innermost];
+                let next = self.next()?;
+                self.at += 1;
+                if next == b',' {
+                    self.name_if(is_object, tape)?;
+                    break;
+                }
+                if next != closing(is_object) {
+                    return None;
+                }
+                let count = tape.len() - node - 1;
+                tape[node] = if is_object { Node::Object { len, count } } else { Node::Array { len, count } };
+                depth = innermost;
+                if let Some(outer) = depth.checked_sub(1) {
+                    opened[outer].len += 1;
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Takes the name of a member and its colon, if members come next.
+    fn name_if(&mut self, is_object: bool, tape: &mut Vec<Node<'r>>) -> Option<()> {
+        if is_object {
+            tape.push(Node::String(self.string()?));
+            if self.next()? != b':' {
+                return None;
+            }
+            self.at += 1;
+        }
+        Some(())
+    }
+
+    /// Takes a string; its quotes must be the next two.
+    fn string(&mut self) -> Option<&'r str> {
+        let (start, end) = (self.quotes.next()?, self.quotes.next()?);
+        if start != self.at {
+            return None;
+        }
+        self.at = end + 1;
+        self.text.get(start + 1..end)
+    }
+
+    /// Takes a number or a word.
+    fn atom(&mut self) -> Option<StaticNode> {
+        let rest = self.text.get(self.at..)?;
+        let len = rest.bytes().position(|byte| matches!(byte, b',' | b'}' | b']')).unwrap_or(rest.len());
+        self.at += len;
+        match &rest[..len] {
+            "true" => Some(StaticNode::Bool(true)),
+            "false" => Some(StaticNode::Bool(false)),
+            "null" => Some(StaticNode::Null),
+            number => self::number(number),
+        }
+    }
+}
+
+/// A number in digits; fractions and exponents are left to the parser.
+fn number(text: &str) -> Option<StaticNode> {
+    let starts_well = text == "0" || !text.starts_with('0');
+    let plain = starts_well && text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| text.parse().ok().map(StaticNode::U64)).flatten()
+}
+
+fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
+}
+
+/// The places of all quotes, one after the other.
+struct Quotes<'m> {
+    masks: &'m [u64],
+    block: usize,
+    left: u64,
+}
+
+impl Iterator for Quotes<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        while self.left == 0 {
+            self.block += 1;
+            self.left = *self.masks.get(self.block)?;
+        }
+        let at = self.block * super::quotes::BLOCK + self.left.trailing_zeros() as usize;
+        self.left &= self.left - 1;
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What the parser of all JSON makes of a text.
+    fn parsed(text: &str) -> Option<Vec<String>> {
+        let mut bytes = text.as_bytes().to_vec();
+        simd_json::to_tape(&mut bytes).ok().map(|tape| tape.0.iter().map(|node| format!("{node:?}")).collect())
+    }
+
+    fn plain(text: &str) -> Option<Vec<String>> {
+        let mut tape = Vec::new();
+        Plain::default().read(text.as_bytes(), &mut tape)?;
+        Some(tape.iter().map(|node| format!("{node:?}")).collect())
+    }
+
+    #[test]
+    fn plain_records_are_read_and_others_are_left() {
+        for text in [
+            r"{}",
+            r"[]",
+            r#"{"a":[],"b":{},"c":[{"d":null}],"e":[1,"x",[true,false]],"":""}"#,
+            r#"{"n":0,"m":123456789012345678,"s":"{[,]}:"}"#,
+            r#""alone""#,
+        ] {
+            assert!(plain(text).is_some() && plain(text) == parsed(text), "{text}");
+        }
+        for text in [
+            "",
+            "{",
+            "}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a":1]"#,
+            r"[1,]",
+            r"[1 ,2]",
+            r#"{"a":1}x"#,
+            r#"{"a":01}"#,
+            r#"{"a":1.5}"#,
+            r#"{"a":-1}"#,
+            r#"{"a":nul}"#,
+            r#"{"a":"b\n"}"#,
+            r#"{"a":"ä"}"#,
+            "{\n}",
+            r#"{"a":"b"#,
+            r#"{1"a":1}"#,
+            r#"{"a":1,,"b":2}"#,
+            r#"{"a""b":1}"#,
+            r#"{"a":"b""c"}"#,
+            &"[".repeat(MAX_DEPTH + 1),
+        ] {
+            assert_eq!(plain(text), None, "{text}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            r"[ -!#-\[\]-~]{0,70}".prop_map(|text| format!("\"{text}\"")),
+            any::<u64>().prop_map(|number| number.to_string()),
+            Just("true".to_owned()),
+            Just("null".to_owned()),
+        ];
+        leaf.prop_recursive(4, 60, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(|all| format!("[{}]", all.join(","))),
+                proptest::collection::vec(("[a-z]{0,9}", inner), 0..6).prop_map(|all| {
+                    let members: Vec<String> = all.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+                    format!("{{{}}}", members.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_tape_is_that_of_the_parser(text in json()) {
+            let large = |number: &str| number.len() > MAX_DIGITS;
+            let numbers = text.split(|c: char| !c.is_ascii_digit()).any(large);
+            prop_assert!(numbers || plain(&text).is_some());
+            prop_assert!(plain(&text).is_none_or(|tape| Some(tape) == parsed(&text)));
+        }
+
+        #[test]
+        fn what_is_damaged_is_read_as_the_parser_reads_it_or_left(
+            text in json(),
+            at in any::<prop::sample::Index>(),
+            byte in prop_oneof![Just(""), Just("\""), Just("{"), Just("}"), Just("["), Just("]"), Just(","), Just(":"), Just("0"), Just(" "), Just("\\"), Just("e")],
+        ) {
+            let at = at.index(text.len());
+            let damaged = [&text[..at], byte, &text[at + 1..]].concat();
+            prop_assert!(plain(&damaged).is_none_or(|tape| Some(tape) == parsed(&damaged)), "{}", damaged);
+        }
+    }
+}
