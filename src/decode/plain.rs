@@ -28,7 +28,7 @@ impl Plain {
             return None;
         }
         let text = std::str::from_utf8(record).ok()?;
-        Reader { text, at: 0, quotes: Quotes { masks: &self.quotes, block: 0, left: *self.quotes.first()? } }.read(tape)
+        read(text, Quotes { masks: &self.quotes, block: 0, left: *self.quotes.first()? }, tape)
     }
 }
 
@@ -41,105 +41,86 @@ struct Open {
     len: usize,
 }
 
-struct Reader<'r, 'm> {
-    text: &'r str,
-    at: usize,
-    quotes: Quotes<'m>,
-}
-
-impl<'r> Reader<'r, '_> {
-    fn read(&mut self, tape: &mut Vec<Node<'r>>) -> Option<()> {
-        let mut opened = [Open { node: 0, is_object: false, len: 0 }; MAX_DEPTH];
-        let mut depth = 0;
-        loop {
-            let is_object = match self.next()? {
-                b'"' => {
-                    tape.push(Node::String(self.string()?));
-                    None
-                }
-                b'{' => Some(true),
-                b'[' => Some(false),
-                _ => {
-                    tape.push(Node::Static(self.atom()?));
-                    None
-                }
-            };
-            if let Some(is_object) = is_object {
-                self.at += 1;
-                *opened.get_mut(depth)? = Open { node: tape.len(), is_object, len: 0 };
-                depth += 1;
-                // Filled in when it ends.
-                tape.push(Node::Static(StaticNode::Null));
-                if self.next()? != closing(is_object) {
-                    self.name_if(is_object, tape)?;
+/// One loop, because nearly all that it does is to take strings.
+fn read<'r>(text: &'r str, mut quotes: Quotes<'_>, tape: &mut Vec<Node<'r>>) -> Option<()> {
+    let next = |at: usize| text.as_bytes().get(at).copied();
+    let mut opened = [Open { node: 0, is_object: false, len: 0 }; MAX_DEPTH];
+    let (mut depth, mut at, mut is_name) = (0, 0, false);
+    loop {
+        match next(at)? {
+            b'"' => {
+                // The next quote is this one: all before it were taken.
+                let (_, end) = (quotes.next()?, quotes.next()?);
+                tape.push(Node::String(text.get(at + 1..end)?));
+                at = end + 1;
+                if is_name {
+                    if next(at)? != b':' {
+                        return None;
+                    }
+                    (at, is_name) = (at + 1, false);
                     continue;
                 }
-            } else if let Some(innermost) = depth.checked_sub(1) {
-                opened[innermost].len += 1;
             }
-            // Behind a value, or before the end of what is empty.
-            loop {
-                let Some(innermost) = depth.checked_sub(1) else {
-                    return (self.at == self.text.len()).then_some(());
-                };
-                let Open { node, is_object, len } = opened[innermost];
-                let next = self.next()?;
-                self.at += 1;
-                if next == b',' {
-                    self.name_if(is_object, tape)?;
-                    break;
+            _ if is_name => return None,
+            bracket @ (b'{' | b'[') => {
+                let is_object = bracket == b'{';
+                let node = tape.len();
+                // What is in it is known when it ends.
+                tape.push(filled(is_object, 0, 0));
+                at += 1;
+                if next(at)? == closing(is_object) {
+                    at += 1;
+                } else {
+                    *opened.get_mut(depth)? = Open { node, is_object, len: 0 };
+                    (depth, is_name) = (depth + 1, is_object);
+                    continue;
                 }
-                if next != closing(is_object) {
-                    return None;
-                }
-                let count = tape.len() - node - 1;
-                tape[node] = if is_object { Node::Object { len, count } } else { Node::Array { len, count } };
-                depth = innermost;
-                if let Some(outer) = depth.checked_sub(1) {
-                    opened[outer].len += 1;
-                }
+            }
+            _ => {
+                let (atom, len) = atom(text.get(at..)?)?;
+                tape.push(Node::Static(atom));
+                at += len;
             }
         }
-    }
-
-    fn next(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    /// Takes the name of a member and its colon, if members come next.
-    fn name_if(&mut self, is_object: bool, tape: &mut Vec<Node<'r>>) -> Option<()> {
-        if is_object {
-            tape.push(Node::String(self.string()?));
-            if self.next()? != b':' {
+        // Behind a value.
+        loop {
+            let Some(inner) = depth.checked_sub(1).and_then(|innermost| opened.get_mut(innermost)) else {
+                return (at == text.len()).then_some(());
+            };
+            inner.len += 1;
+            let sign = next(at)?;
+            at += 1;
+            if sign == b',' {
+                is_name = inner.is_object;
+                break;
+            }
+            if sign != closing(inner.is_object) {
                 return None;
             }
-            self.at += 1;
+            tape[inner.node] = filled(inner.is_object, inner.len, tape.len() - inner.node - 1);
+            depth -= 1;
         }
-        Some(())
     }
+}
 
-    /// Takes a string; its quotes must be the next two.
-    fn string(&mut self) -> Option<&'r str> {
-        let (start, end) = (self.quotes.next()?, self.quotes.next()?);
-        if start != self.at {
-            return None;
-        }
-        self.at = end + 1;
-        self.text.get(start + 1..end)
-    }
+fn filled<'r>(is_object: bool, len: usize, count: usize) -> Node<'r> {
+    if is_object { Node::Object { len, count } } else { Node::Array { len, count } }
+}
 
-    /// Takes a number or a word.
-    fn atom(&mut self) -> Option<StaticNode> {
-        let rest = self.text.get(self.at..)?;
-        let len = rest.bytes().position(|byte| matches!(byte, b',' | b'}' | b']')).unwrap_or(rest.len());
-        self.at += len;
-        match &rest[..len] {
-            "true" => Some(StaticNode::Bool(true)),
-            "false" => Some(StaticNode::Bool(false)),
-            "null" => Some(StaticNode::Null),
-            number => self::number(number),
-        }
-    }
+fn closing(is_object: bool) -> u8 {
+    if is_object { b'}' } else { b']' }
+}
+
+/// A number or a word, and how long it is.
+fn atom(text: &str) -> Option<(StaticNode, usize)> {
+    let len = text.bytes().position(|byte| matches!(byte, b',' | b'}' | b']')).unwrap_or(text.len());
+    let atom = match &text[..len] {
+        "true" => StaticNode::Bool(true),
+        "false" => StaticNode::Bool(false),
+        "null" => StaticNode::Null,
+        digits => number(digits)?,
+    };
+    Some((atom, len))
 }
 
 /// A number in digits; fractions and exponents are left to the parser.
@@ -147,10 +128,6 @@ fn number(text: &str) -> Option<StaticNode> {
     let starts_well = text == "0" || !text.starts_with('0');
     let plain = starts_well && text.len() <= MAX_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit());
     plain.then(|| text.parse().ok().map(StaticNode::U64)).flatten()
-}
-
-fn closing(is_object: bool) -> u8 {
-    if is_object { b'}' } else { b']' }
 }
 
 /// The places of all quotes, one after the other.
