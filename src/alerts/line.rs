@@ -74,6 +74,7 @@ fn line(finding: &Finding) -> String {
 fn json(cell: Cell<'_>) -> Option<Value> {
     match cell {
         Cell::Text(text) | Cell::Id(text) => Some(text).filter(|text| !text.is_empty()).map(Value::from),
+        Cell::Symbol(strings, symbol) => json(Cell::Text(strings.get(symbol))),
         Cell::Integer(number) => number.map(Value::from),
         Cell::Boolean(yes) => yes.map(Value::from),
         Cell::Timestamp(time) => time.map(|time| time.rfc3339().into()),

@@ -1,7 +1,5 @@
 //! Many yields become one commit: all tables of all objects, or nothing.
 
-use std::collections::BTreeMap;
-
 use super::entry::{Entry, FileEntry, Kind, ObjectEntry};
 use super::schema::{Table, path};
 use super::tables::configurations::Configurations;
@@ -121,10 +119,20 @@ impl Lake {
         rows: Vec<T::Row<'_>>,
         day_of: impl Fn(&T::Row<'_>) -> Option<i64>,
     ) -> Result<Vec<FileEntry>, LakeError> {
-        let mut days: BTreeMap<Option<i64>, Vec<_>> = BTreeMap::new();
+        let mut days: Vec<(Option<i64>, Vec<T::Row<'_>>)> = Vec::new();
+        let mut at = 0;
         for row in rows {
-            days.entry(day_of(&row)).or_default().push(row);
+            // Nearly always the day of the row before.
+            let day = day_of(&row);
+            if days.get(at).is_none_or(|(of, _)| *of != day) {
+                at = days.iter().position(|(of, _)| *of == day).unwrap_or(days.len());
+            }
+            match days.get_mut(at) {
+                Some((_, rows)) => rows.push(row),
+                None => days.push((day, vec![row])),
+            }
         }
+        days.sort_unstable_by_key(|(day, _)| *day);
         let mut files = Vec::new();
         for (day, rows) in days {
             let bytes = parquet::write::<T>(&rows)?;

@@ -1,6 +1,7 @@
 //! Tables as data: each column's name, type, meaning and value stand once, and the writer, the
 //! documentation and the SQL statements are made from them.
 
+use crate::model::strings::{Strings, Symbol};
 use crate::model::time::Seconds;
 
 /// Types of columns, as every engine reads them.
@@ -38,10 +39,12 @@ impl Type {
 }
 
 /// A value of a column. Empty text and absent values are null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub enum Cell<'a> {
     /// Text; empty is null.
     Text(&'a str),
+    /// Text that stands in an arena; empty is null.
+    Symbol(&'a Strings, Symbol),
     /// Text; empty is null.
     Id(&'a str),
     /// Integer.
@@ -61,7 +64,7 @@ impl Cell<'_> {
     #[must_use]
     pub const fn kind(&self) -> Type {
         match self {
-            Self::Text(_) => Type::Text,
+            Self::Text(_) | Self::Symbol(..) => Type::Text,
             Self::Id(_) => Type::Id,
             Self::Integer(_) => Type::Integer,
             Self::Boolean(_) => Type::Boolean,

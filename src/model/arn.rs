@@ -19,12 +19,12 @@ impl<'a> Arn<'a> {
     /// Takes `text` apart; `None` when it has fewer than six fields or no `arn:aws…` start.
     #[must_use]
     pub fn parse(text: &'a str) -> Option<Self> {
-        // Called for most strings of a record: by hand, a third of the time of `splitn`.
+        // Called for most strings of a record: by hand, and for what nearly all ARNs are without a search.
         let rest = text.strip_prefix("arn:")?;
-        let (partition, rest) = field(rest)?;
+        let (partition, rest) = rest.strip_prefix("aws:").map_or_else(|| field(rest), |rest| Some(("aws", rest)))?;
         let (service, rest) = field(rest)?;
         let (region, rest) = field(rest)?;
-        let (account, resource) = field(rest)?;
+        let (account, resource) = account(rest).or_else(|| field(rest))?;
         let arn = Self { partition, service, region, account, resource };
         arn.partition.starts_with("aws").then_some(arn)
     }
@@ -45,6 +45,14 @@ impl<'a> Arn<'a> {
     fn kms_resource(&self) -> Option<&'a str> {
         (self.service == "kms" && is_account_id(self.account) && !self.region.is_empty()).then_some(self.resource)
     }
+}
+
+/// A field of twelve bytes, as long as an account's number is, and what stands behind its colon.
+fn account(text: &str) -> Option<(&str, &str)> {
+    let bytes = text.as_bytes().first_chunk::<13>()?;
+    // All at once, whatever comes.
+    let colons = bytes.iter().fold(0, |colons, byte| colons + u8::from(*byte == b':'));
+    (colons == 1 && bytes[12] == b':').then(|| (&text[..12], &text[13..]))
 }
 
 /// What stands before the first colon, and what behind it.
@@ -144,6 +152,13 @@ mod tests {
         assert!(!is_key_arn("arn:aws:kms:us-east-1:111122223333:key/*"));
         assert!(Arn::parse("arn:aws:s3:::b").is_some());
         assert!(Arn::parse("urn:aws:s3:::b").is_none());
+        for text in
+            ["arn:aws:iam::aws:policy/A", "arn:aws:a:b:c:d:e:f:g:h:i", "arn:aws:x:y:elevenchars:r", "arn:aws:s3:::"]
+        {
+            let fields: Vec<&str> = text.splitn(6, ':').collect();
+            let arn = Arn::parse(text).expect("an ARN");
+            assert_eq!([arn.partition, arn.service, arn.region, arn.account, arn.resource], fields[1..]);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub mod percent;
 pub mod places;
 pub mod resources;
 pub mod severity;
+pub mod slots;
 pub mod strings;
 pub mod time;
 pub mod usage;

@@ -1,34 +1,56 @@
 //! Arenas of strings: a row holds numbers, the text stands once.
 
-use hashbrown::HashTable;
-use rustc_hash::FxHasher;
 use std::hash::Hasher;
+
+use rustc_hash::FxHasher;
+
+use super::slots::Slots;
 
 /// A string of one [`Strings`] arena. Two symbols of the same arena are equal exactly when their
 /// texts are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(u32);
 
-/// Distinct strings, each stored once.
-#[derive(Debug, Default)]
+impl Symbol {
+    /// The empty string, in every arena.
+    pub const EMPTY: Self = Self(0);
+
+    /// Its number: the strings of an arena are numbered from zero.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Distinct strings, each stored once; the empty one always.
+#[derive(Debug)]
 pub struct Strings {
     text: String,
     ends: Vec<u32>,
-    table: HashTable<u32>,
+    slots: Slots,
+}
+
+impl Default for Strings {
+    fn default() -> Self {
+        Self { text: String::new(), ends: vec![0], slots: Slots::default() }
+    }
 }
 
 impl Strings {
     /// The symbol of `text`, which is copied in when it is new.
     pub fn intern(&mut self, text: &str) -> Symbol {
+        if text.is_empty() {
+            return Symbol::EMPTY;
+        }
         let hash = hash(text);
-        let Self { text: all, ends, table } = self;
-        if let Some(found) = table.find(hash, |&at| slice(all, ends, at) == text) {
-            return Symbol(*found);
+        let Self { text: all, ends, slots } = self;
+        if let Some(found) = slots.find(hash, |at| slice(all, ends, at) == text) {
+            return Symbol(found);
         }
         let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
         all.push_str(text);
         ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
-        table.insert_unique(hash, number, |&at| hash_at(all, ends, at));
+        slots.insert(hash, number);
         Symbol(number)
     }
 
@@ -44,16 +66,11 @@ impl Strings {
         self.text.len() + self.ends.len() * 16
     }
 
-    /// How many distinct strings there are.
+    /// How many distinct strings there are, the empty one included.
     #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it never is")]
     pub fn len(&self) -> usize {
         self.ends.len()
-    }
-
-    /// Whether nothing was interned yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
     }
 
     /// The same strings in an arena whose symbols compare as their texts do, and what they are called
@@ -64,9 +81,10 @@ impl Strings {
         order.sort_unstable_by_key(|at| slice(&self.text, &self.ends, *at));
         let mut names = vec![Symbol(0); order.len()];
         let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
-        for (rank, at) in (0..).zip(order) {
+        // The empty string comes first, and stands there already.
+        for (rank, at) in (0..).zip(order).skip(1) {
             names[at as usize] = Symbol(rank);
-            // Nothing will be looked for in it: the table stays empty.
+            // Nothing will be looked for in it: there are no slots.
             sorted.text.push_str(slice(&self.text, &self.ends, at));
             sorted.ends.push(u32::try_from(sorted.text.len()).unwrap_or(u32::MAX));
         }
@@ -147,10 +165,6 @@ fn hash(text: &str) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(text.as_bytes());
     hasher.finish()
-}
-
-fn hash_at(text: &str, ends: &[u32], at: u32) -> u64 {
-    hash(slice(text, ends, at))
 }
 
 #[cfg(test)]

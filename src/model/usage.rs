@@ -1,7 +1,10 @@
 //! A count of requests in one hour for one combination of dimensions.
 
-use hashbrown::hash_map::Entry;
+use std::hash::BuildHasher;
 
+use rustc_hash::FxBuildHasher;
+
+use super::slots::Slots;
 use super::strings::{Strings, Symbol, TextId, Texts, Translation};
 use super::time::Seconds;
 
@@ -165,6 +168,12 @@ pub struct UsageKey {
 }
 
 impl UsageKey {
+    /// A number that is less only if the key is: key and hour come first in the order.
+    fn rank(&self) -> u64 {
+        let hour = self.hour.0.div_euclid(3_600).clamp(0, i64::from(u32::MAX)).cast_unsigned();
+        (self.key_arn.index() as u64) << 32 | hour
+    }
+
     fn translated(&self, t: &Translation) -> Self {
         Self {
             key_arn: t.of(self.key_arn),
@@ -207,40 +216,39 @@ pub struct UsageCounts {
     /// The strings of all rows' dimensions.
     pub strings: Strings,
     samples: Texts,
-    rows: hashbrown::HashMap<UsageKey, UsageCount, rustc_hash::FxBuildHasher>,
+    rows: Vec<(UsageKey, UsageCount)>,
+    by_key: Slots,
 }
 
 impl UsageCounts {
     /// Counts one request.
     pub fn count(&mut self, key: UsageKey, time: Seconds, event_id: &str) {
-        let Self { samples, rows, .. } = self;
-        match rows.entry(key) {
-            Entry::Vacant(entry) => {
-                let sample_event_id = samples.push(event_id);
-                entry.insert(UsageCount { requests: 1, first: time, last: time, sample_event_id });
-            }
-            Entry::Occupied(mut entry) => {
-                let count = entry.get_mut();
-                count.requests += 1;
-                count.last = count.last.max(time);
-                if (time, event_id) < (count.first, samples.get(count.sample_event_id)) {
-                    count.first = time;
-                    count.sample_event_id = samples.push(event_id);
-                }
-            }
+        let Self { samples, rows, by_key, .. } = self;
+        let hash = FxBuildHasher.hash_one(key);
+        let Some(known) = by_key.find(hash, |at| rows[at as usize].0 == key) else {
+            by_key.insert(hash, u32::try_from(rows.len()).unwrap_or(u32::MAX));
+            let sample_event_id = samples.push(event_id);
+            return rows.push((key, UsageCount { requests: 1, first: time, last: time, sample_event_id }));
+        };
+        let count = &mut rows[known as usize].1;
+        count.requests += 1;
+        count.last = count.last.max(time);
+        if (time, event_id) < (count.first, samples.get(count.sample_event_id)) {
+            count.first = time;
+            count.sample_event_id = samples.push(event_id);
         }
     }
 
     /// Time of the latest request.
     #[must_use]
     pub fn last(&self) -> Option<Seconds> {
-        self.rows.values().map(|count| count.last).max()
+        self.rows.iter().map(|(_, count)| count.last).max()
     }
 
     /// Bytes held, nearly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.strings.bytes() + self.samples.bytes() + self.rows.len() * (size_of::<(UsageKey, UsageCount)>() + 8)
+        self.strings.bytes() + self.samples.bytes() + self.rows.len() * (size_of::<(UsageKey, UsageCount)>() + 16)
     }
 }
 
@@ -282,15 +290,7 @@ impl<'c> UsageRows<'c> {
                 sample_event_id: counts.samples.get(count.sample_event_id),
             }));
         }
-        rows.sort_unstable_by_key(|row: &CountedRow<'_>| row.key);
-        rows.dedup_by(|row, kept| {
-            let same = row.key == kept.key;
-            if same {
-                kept.add(row);
-            }
-            same
-        });
-        Self { strings, rows }
+        Self { strings, rows: summed(&rows) }
     }
 
     /// The strings of all rows' dimensions.
@@ -304,6 +304,22 @@ impl<'c> UsageRows<'c> {
     pub fn rows(&self) -> &[CountedRow<'c>] {
         &self.rows
     }
+}
+
+/// The rows in order; those of equal dimensions as one.
+fn summed<'c>(rows: &[CountedRow<'c>]) -> Vec<CountedRow<'c>> {
+    // Rows are large: what is sorted is small, and tells most of them apart by itself.
+    let mut order: Vec<(u64, u32)> = (0..).zip(rows).map(|(at, row)| (row.key.rank(), at)).collect();
+    let key = |at: u32| &rows[at as usize].key;
+    order.sort_unstable_by(|(a, x), (b, y)| a.cmp(b).then_with(|| key(*x).cmp(key(*y))));
+    let mut summed: Vec<CountedRow<'c>> = Vec::with_capacity(rows.len());
+    for row in order.into_iter().map(|(_, at)| &rows[at as usize]) {
+        match summed.last_mut() {
+            Some(last) if last.key == row.key => last.add(row),
+            _ => summed.push(*row),
+        }
+    }
+    summed
 }
 
 impl CountedRow<'_> {

@@ -82,11 +82,13 @@ impl Writer {
     fn texts<'r>(&mut self, cells: impl Iterator<Item = Cell<'r>>) -> Result<Seen> {
         let mut dictionary = Texts::default();
         for cell in cells {
-            let text = if let Cell::Text(text) = cell { text } else { "" };
-            self.present.push(u32::from(!text.is_empty()));
-            if !text.is_empty() {
-                self.numbers.push(dictionary.number(text));
-            }
+            let number = match cell {
+                Cell::Symbol(strings, symbol) => dictionary.number_of(strings, symbol),
+                Cell::Text(text) if !text.is_empty() => Some(dictionary.number(text)),
+                _ => None,
+            };
+            self.present.push(u32::from(number.is_some()));
+            self.numbers.extend(number);
         }
         let texts = dictionary.texts();
         texts.iter().try_for_each(|text| put_text(text, &mut self.values))?;

@@ -26,17 +26,25 @@ pub fn all() -> [Description; 8] {
     ]
 }
 
-/// A column in one line: name, type, meaning, value.
+/// A column in one line: name, type, meaning, value. A `Symbol` is text whose value is a pair: the arena
+/// that it stands in, and where.
 macro_rules! columns {
     ($row:ident; $($name:ident: $kind:ident = $value:expr, $doc:literal;)*) => {
         &[$(
             $crate::lake::schema::Column {
                 name: stringify!($name),
-                kind: $crate::lake::schema::Type::$kind,
+                kind: columns!(@type $kind),
                 doc: $doc,
-                value: |$row| $crate::lake::schema::Cell::$kind($value),
+                value: |$row| columns!(@cell $kind $value),
             },
         )*]
     };
+    (@type Symbol) => { $crate::lake::schema::Type::Text };
+    (@type $kind:ident) => { $crate::lake::schema::Type::$kind };
+    (@cell Symbol $value:expr) => {{
+        let (strings, symbol) = $value;
+        $crate::lake::schema::Cell::Symbol(strings, symbol)
+    }};
+    (@cell $kind:ident $value:expr) => { $crate::lake::schema::Cell::$kind($value) };
 }
 use columns;

@@ -17,9 +17,13 @@ pub struct Row<'a> {
     pub counted: &'a CountedRow<'a>,
 }
 
-impl Row<'_> {
-    fn text(&self, pick: fn(&UsageKey) -> Symbol) -> &str {
-        self.strings.get(pick(&self.counted.key))
+impl<'a> Row<'a> {
+    fn symbol(&self, pick: fn(&UsageKey) -> Symbol) -> (&'a Strings, Symbol) {
+        (self.strings, pick(&self.counted.key))
+    }
+
+    fn key_arn(&self) -> &'a str {
+        self.strings.get(self.counted.key.key_arn)
     }
 }
 
@@ -33,24 +37,24 @@ impl Table for Usage {
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;
         hour: Timestamp = Some(u.counted.key.hour), "Start of the hour of eventTime.";
-        event_source: Text = u.text(|k| k.event_source), "eventSource: kms.amazonaws.com, or the service whose call names a key.";
-        event_name: Text = u.text(|k| k.event_name), "eventName.";
-        operation_class: Text = u.text(|k| k.operation_class), "crypto, crypto_nokey, admin, grant, alias, keystore, read, read_keymaterial, service (KMS by itself), unknown (an operation newer than this version) or other_service.";
-        account_id: Text = u.text(|k| k.account_id), "Account whose trail had the records (recipientAccountId).";
-        region: Text = u.text(|k| k.region), "awsRegion.";
-        key_arn: Text = u.text(|k| k.key_arn), "ARN of the key; null where the record does not tell.";
-        key_account_id: Text = owner_account(u.text(|k| k.key_arn)).unwrap_or_default(), "Account that owns the key, from its ARN.";
-        key_ref: Text = u.text(|k| k.key_ref), "What the request named: alias, id or ARN; the default key's alias where it named none.";
+        event_source: Symbol = u.symbol(|k| k.event_source), "eventSource: kms.amazonaws.com, or the service whose call names a key.";
+        event_name: Symbol = u.symbol(|k| k.event_name), "eventName.";
+        operation_class: Symbol = u.symbol(|k| k.operation_class), "crypto, crypto_nokey, admin, grant, alias, keystore, read, read_keymaterial, service (KMS by itself), unknown (an operation newer than this version) or other_service.";
+        account_id: Symbol = u.symbol(|k| k.account_id), "Account whose trail had the records (recipientAccountId).";
+        region: Symbol = u.symbol(|k| k.region), "awsRegion.";
+        key_arn: Symbol = u.symbol(|k| k.key_arn), "ARN of the key; null where the record does not tell.";
+        key_account_id: Text = owner_account(u.key_arn()).unwrap_or_default(), "Account that owns the key, from its ARN.";
+        key_ref: Symbol = u.symbol(|k| k.key_ref), "What the request named: alias, id or ARN; the default key's alias where it named none.";
         key_evidence: Text = u.counted.key.key_evidence.as_str(), "Where key_arn was learned from: resource, response, request, constructed (from a bare id), service_event, error_message; alias, default (none was named, so the service takes its default key) or none if there is no key_arn.";
-        destination_key_arn: Text = u.text(|k| k.destination_key_arn), "ARN of the destination key, for ReEncrypt.";
-        principal_arn: Text = u.text(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
-        principal_type: Text = u.text(|k| k.principal_type), "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
-        principal_account_id: Text = u.text(|k| k.principal_account_id), "Account of the principal.";
-        via_service: Text = u.text(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
-        context_pattern: Text = u.text(|k| k.context_pattern), "Encryption context as a JSON object: names sorted, ids and paths replaced, secrets replaced by their kind.";
-        error_code: Text = u.text(|k| k.error_code), "errorCode; null on success.";
-        error_reason: Text = u.text(|k| k.error_reason), "Why it failed: which policy refused, the state of the key, or the kind of error; null on success.";
-        enclave_image: Text = u.text(|k| k.enclave_image), "Image digest (PCR0) of the Nitro Enclave that the answer was encrypted for.";
+        destination_key_arn: Symbol = u.symbol(|k| k.destination_key_arn), "ARN of the destination key, for ReEncrypt.";
+        principal_arn: Symbol = u.symbol(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
+        principal_type: Symbol = u.symbol(|k| k.principal_type), "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
+        principal_account_id: Symbol = u.symbol(|k| k.principal_account_id), "Account of the principal.";
+        via_service: Symbol = u.symbol(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
+        context_pattern: Symbol = u.symbol(|k| k.context_pattern), "Encryption context as a JSON object: names sorted, ids and paths replaced, secrets replaced by their kind.";
+        error_code: Symbol = u.symbol(|k| k.error_code), "errorCode; null on success.";
+        error_reason: Symbol = u.symbol(|k| k.error_reason), "Why it failed: which policy refused, the state of the key, or the kind of error; null on success.";
+        enclave_image: Symbol = u.symbol(|k| k.enclave_image), "Image digest (PCR0) of the Nitro Enclave that the answer was encrypted for.";
         side: Text = u.counted.key.side.as_str(), "Whose copy of the record: local, or caller or owner of a cross-account call.";
         requests: Integer = Some(u.counted.requests), "Requests, failures included.";
         first_event_time: Timestamp = Some(u.counted.first), "Earliest eventTime counted here.";
