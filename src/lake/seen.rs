@@ -70,8 +70,12 @@ impl SeenWindow {
 
 /// The identities of some objects, one after the other.
 pub(super) fn to_bytes<'o>(objects: impl Iterator<Item = &'o [SeenEvent]>) -> Vec<u8> {
-    let events = objects.filter(|object| !object.is_empty()).flat_map(|object| object.iter().chain([&END]));
-    events.flat_map(|e| e.hour.to_le_bytes().into_iter().chain(e.id.to_le_bytes())).collect()
+    let mut bytes = Vec::new();
+    for event in objects.filter(|object| !object.is_empty()).flat_map(|object| object.iter().chain([&END])) {
+        bytes.extend_from_slice(&event.hour.to_le_bytes());
+        bytes.extend_from_slice(&event.id.to_le_bytes());
+    }
+    bytes
 }
 
 fn from_bytes(bytes: &[u8]) -> Vec<SeenEvent> {
