@@ -85,11 +85,14 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     }
     let Snapshots { keys, uses, resources, history } = fold.finish();
     folded.own_accounts = history.own.iter().cloned().collect();
-    (folded.keys, folded.key_uses) = (keys.len(), uses.len());
+    folded.keys = keys.len();
     files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
     let mut key_use = parquet::File::<KeyUses>::create()?;
-    uses.chunks(parquet::File::<KeyUses>::GROUP).try_for_each(|rows| key_use.append(&rows))?;
-    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), uses.len(), key_use.finish()?));
+    uses.chunks(parquet::File::<KeyUses>::GROUP, |rows| {
+        folded.key_uses += rows.len();
+        key_use.append(rows)
+    })?;
+    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), folded.key_uses, key_use.finish()?));
     // There may be very many: they go before what is judged takes its own.
     drop(uses);
     let posture = Posture { keys: &keys, resources: &resources, history: &history, settings };

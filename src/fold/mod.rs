@@ -5,6 +5,7 @@ mod aliases;
 mod configurations;
 mod key_state;
 mod manager;
+mod runs;
 mod uses;
 
 use hashbrown::HashMap;
@@ -21,7 +22,8 @@ use crate::model::usage_row::UsageRow;
 use self::aliases::Aliases;
 use self::configurations::Configurations;
 use self::key_state::KeyState;
-pub use self::uses::{SortedUses, Uses};
+pub use self::uses::SortedUses;
+use self::uses::Uses;
 
 /// A fold in progress. Show it all aliases first, then each day's key changes and usage, in order.
 #[derive(Debug, Default)]
@@ -120,6 +122,7 @@ impl Fold {
             }
             see(&row, &self.history);
         }
+        self.uses.settle();
     }
 
     /// What the usage rules may ask.

@@ -11,6 +11,7 @@ pub mod history;
 pub mod key_change;
 pub mod key_record;
 pub mod object;
+pub mod packed;
 pub mod percent;
 pub mod places;
 pub mod resources;

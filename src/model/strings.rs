@@ -9,6 +9,20 @@ use std::hash::Hasher;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(u32);
 
+impl Symbol {
+    /// Its number in its arena; in a sorted one, how many texts stand before its own.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The symbol with this number.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        Self(u32::try_from(number).unwrap_or(u32::MAX))
+    }
+}
+
 /// Distinct strings, each stored once.
 #[derive(Debug, Default)]
 pub struct Strings {
@@ -63,7 +77,11 @@ impl Strings {
         let mut order: Vec<u32> = (0..).take(self.len()).collect();
         order.sort_unstable_by_key(|at| slice(&self.text, &self.ends, *at));
         let mut names = vec![Symbol(0); order.len()];
-        let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
+        let mut sorted = Self {
+            text: String::with_capacity(self.text.len()),
+            ends: Vec::with_capacity(self.len()),
+            ..Self::default()
+        };
         for (rank, at) in (0..).zip(order) {
             names[at as usize] = Symbol(rank);
             // Nothing will be looked for in it: the table stays empty.
