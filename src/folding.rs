@@ -25,6 +25,9 @@ use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::rules::{self, Check, Day, Rule, Watch, posture::Posture, settings::Settings};
 
+/// Bytes of the long texts of keys that are there at once, nearly.
+const BYTES_OF_KEYS: usize = 2 << 20;
+
 /// What a fold came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Folded {
@@ -86,7 +89,10 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let Snapshots { keys, uses, resources, history } = fold.finish();
     folded.own_accounts = history.own.iter().cloned().collect();
     folded.keys = keys.len();
-    files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
+    let mut file_of_keys = parquet::File::<Keys>::create()?;
+    let chunks = (parquet::File::<Keys>::GROUP, BYTES_OF_KEYS);
+    let managers = keys.chunks(chunks, &history, |rows| file_of_keys.append(rows))?;
+    files.push((Keys::NAME, path::<Keys>(None, "keys"), folded.keys, file_of_keys.finish()?));
     let mut key_use = parquet::File::<KeyUses>::create()?;
     uses.chunks(parquet::File::<KeyUses>::GROUP, |rows| {
         folded.key_uses += rows.len();
@@ -95,7 +101,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), folded.key_uses, key_use.finish()?));
     // There may be very many: they go before what is judged takes its own.
     drop(uses);
-    let posture = Posture { keys: &keys, resources: &resources, history: &history, settings };
+    let posture = Posture { managers: &managers, resources: &resources, history: &history, settings };
     for finding in judged_posture(&posture) {
         findings.entry(finding.event_time.day()).or_default().push(finding);
     }

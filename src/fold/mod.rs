@@ -3,7 +3,9 @@
 
 mod aliases;
 mod configurations;
+mod grants;
 mod key_state;
+mod keys;
 mod manager;
 mod runs;
 mod uses;
@@ -17,11 +19,13 @@ use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::places::Places;
 use crate::model::resources::SortedResources;
+use crate::model::shared::Pool;
 use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
 use self::configurations::Configurations;
 use self::key_state::KeyState;
+pub use self::keys::SortedKeys;
 pub use self::uses::SortedUses;
 use self::uses::Uses;
 
@@ -31,6 +35,7 @@ pub struct Fold {
     history: History,
     aliases: Aliases,
     keys: Vec<KeyState>,
+    pool: Pool,
     by_arn: HashMap<String, usize, FxBuildHasher>,
     uses: Uses,
     configurations: Configurations,
@@ -40,7 +45,7 @@ pub struct Fold {
 #[derive(Debug)]
 pub struct Snapshots {
     /// Keys, sorted.
-    pub keys: Vec<KeyRecord>,
+    pub keys: SortedKeys,
     /// Uses, sorted.
     pub uses: SortedUses,
     /// Resources, sorted.
@@ -77,7 +82,7 @@ impl Fold {
             self.aliases.inventory(&key.key_arn, alias);
         }
         let place = self.place(&key.key_arn);
-        self.keys[place].inventory(key);
+        self.keys[place].inventory(key, &mut self.pool);
     }
 
     /// Takes a key change; those of a day come in order of time.
@@ -85,7 +90,7 @@ impl Fold {
         self.aliases.note(change);
         if !change.key_arn.is_empty() {
             let place = self.place(&change.key_arn);
-            self.keys[place].change(change);
+            self.keys[place].change(change, self.history.policy(&change.key_arn), &mut self.pool);
             if !change.attempt && !change.policy.is_empty() {
                 self.history.note_policy(&change.key_arn, &change.policy);
             }
@@ -113,7 +118,7 @@ impl Fold {
                     .map(|arn| keys.of(arn, |arn| self.place(arn)));
                 let counts = self.history.counts_once(&row);
                 for place in [Some(place), destination].into_iter().flatten() {
-                    self.keys[place].used(&row, counts);
+                    self.keys[place].used(&row, counts, &mut self.pool);
                 }
                 self.note_first_use(&row, day);
                 if counts {
@@ -134,20 +139,13 @@ impl Fold {
     /// The snapshots, sorted.
     #[must_use]
     pub fn finish(self) -> Snapshots {
-        let Self { history, aliases, keys, by_arn, uses, configurations } = self;
-        let mut names = aliases.by_key();
-        let mut arns: Vec<_> = by_arn.into_iter().collect();
-        arns.sort_unstable_by_key(|(_, place)| *place);
-        let mut records: Vec<_> = arns
-            .into_iter()
-            .zip(keys)
-            .map(|((arn, _), state)| {
-                let aliases = names.remove(&arn).unwrap_or_default();
-                state.into_record(arn, aliases)
-            })
-            .collect();
-        records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
-        Snapshots { keys: records, uses: uses.sorted(), resources: configurations.resources.sorted(), history }
+        let Self { history, aliases, keys, pool: _, by_arn, uses, configurations } = self;
+        Snapshots {
+            keys: SortedKeys::of(by_arn.into_iter(), keys, aliases.by_key()),
+            uses: uses.sorted(),
+            resources: configurations.resources.sorted(),
+            history,
+        }
     }
 
     /// Where the key stands; it is new if it was never heard of.

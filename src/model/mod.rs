@@ -16,6 +16,7 @@ pub mod percent;
 pub mod places;
 pub mod resources;
 pub mod severity;
+pub mod shared;
 pub mod strings;
 pub mod time;
 pub mod usage;

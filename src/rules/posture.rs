@@ -6,15 +6,15 @@ use crate::kms::configuration::{Choice, Kind, Manager, default_alias, resolve};
 use crate::model::arn::{is_aws_managed_alias, owner_account};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
-use crate::model::key_record::KeyRecord;
+use crate::model::key_record::Managers;
 use crate::model::resources::{Resource, SortedResources};
 use crate::model::time::Seconds;
 use crate::rules::settings::Settings;
 
 /// Everything, for the rules that look at how things are and not at what happened.
 pub struct Posture<'a> {
-    /// Keys, sorted by ARN.
-    pub keys: &'a [KeyRecord],
+    /// Who manages which key.
+    pub managers: &'a Managers,
     /// Resources, and what services were told of their encryption.
     pub resources: &'a SortedResources,
     /// What was known on the way.
@@ -110,8 +110,7 @@ impl Posture<'_> {
         if owner_account(key).is_some_and(|owner| owner != account) {
             return Some(Manager::Customer);
         }
-        let at = self.keys.binary_search_by(|known| known.key_arn.as_str().cmp(key)).ok()?;
-        match self.keys[at].manager {
+        match self.managers.manager(key)? {
             "aws" => Some(Manager::Aws),
             "customer" => Some(Manager::Customer),
             _ => None,
