@@ -26,7 +26,7 @@ use crate::model::time::Seconds;
 use crate::rules::{self, Check, Day, Rule, Watch, posture::Posture, settings::Settings};
 
 /// Bytes of the long texts of keys that are there at once, nearly.
-const BYTES_OF_KEYS: usize = 2 << 20;
+const BYTES_OF_KEYS: usize = 1 << 20;
 
 /// What a fold came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

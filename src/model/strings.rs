@@ -35,15 +35,25 @@ impl Strings {
     /// The symbol of `text`, which is copied in when it is new.
     pub fn intern(&mut self, text: &str) -> Symbol {
         let hash = hash(text);
-        let Self { text: all, ends, table } = self;
-        if let Some(found) = table.find(hash, |&at| slice(all, ends, at) == text) {
-            return Symbol(*found);
+        if let Some(known) = self.find_hashed(hash, text) {
+            return known;
         }
+        let Self { text: all, ends, table } = self;
         let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
         all.push_str(text);
         ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
         table.insert_unique(hash, number, |&at| hash_at(all, ends, at));
         Symbol(number)
+    }
+
+    /// The symbol of `text`, if it was interned.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Symbol> {
+        self.find_hashed(hash(text), text)
+    }
+
+    fn find_hashed(&self, hash: u64, text: &str) -> Option<Symbol> {
+        self.table.find(hash, |&at| slice(&self.text, &self.ends, at) == text).copied().map(Symbol)
     }
 
     /// The text of a symbol of this arena.
@@ -181,6 +191,7 @@ mod tests {
         let (x, empty) = (a.intern("x"), a.intern(""));
         assert_eq!(a.intern("x"), x);
         assert_eq!(a.get(empty), "");
+        assert_eq!((a.find("x"), a.find("y")), (Some(x), None));
         let (y, also_x) = (b.intern("y"), b.intern("x"));
         let (both, names) = Strings::sorted([&a, &b].into_iter());
         assert_eq!(names[0].of(x), names[1].of(also_x));
