@@ -62,9 +62,10 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// Packs rows; they come in order, and so do the texts of `strings`.
-    pub(super) fn pack(strings: Strings, rows: impl Iterator<Item = (Key, Count)>) -> Self {
-        let (mut packed, mut len) = (Vec::new(), 0);
+    /// Packs rows; they come in order, and so do the texts of `strings`. So many bytes are hardly exceeded.
+    pub(super) fn pack(strings: Strings, rows: impl Iterator<Item = (Key, Count)>, bytes: usize) -> Self {
+        let mut packed = Vec::with_capacity(bytes);
+        let mut len = 0;
         let (mut key_before, mut first_before) = (0, 0);
         for (Key { texts, relation }, count) in rows {
             let [key, others @ ..] = texts.map(Symbol::number);
@@ -90,7 +91,7 @@ impl Run {
     /// One run of several.
     pub(super) fn of(runs: &[Self]) -> Self {
         let (strings, rows) = merged(runs);
-        Self::pack(strings, rows)
+        Self::pack(strings, rows, runs.iter().map(|run| run.packed.len()).sum())
     }
 
     fn rows(&self) -> Rows<'_> {

@@ -18,6 +18,9 @@ use crate::model::usage_row::UsageRow;
 /// Rows that are open until they are packed. As many more as lie in memory together may join them.
 const OPEN: usize = 32_768;
 
+/// Bytes of a packed row, at most, nearly.
+const PACKED: usize = 20;
+
 /// All uses.
 #[derive(Debug)]
 pub(super) struct Uses {
@@ -93,7 +96,8 @@ impl Uses {
         self.by_key.clear();
         self.rows.iter_mut().for_each(|(key, _)| key.texts = key.texts.map(|symbol| names.of(symbol)));
         self.rows.sort_unstable_by_key(|(key, _)| *key);
-        self.runs.push(Run::pack(strings, self.rows.drain(..)));
+        let bytes = self.rows.len() * PACKED;
+        self.runs.push(Run::pack(strings, self.rows.drain(..), bytes));
     }
 
     /// Packs runs that have become many together.

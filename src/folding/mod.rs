@@ -1,8 +1,11 @@
 //! Folds a lake: reads committed tables day by day, runs usage and posture rules, commits snapshots and
 //! findings. The same committed rows and settings give the same result, however often it runs.
 
+mod findings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::findings::Judged;
 use crate::fold::{Fold, Snapshots};
 use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
@@ -10,12 +13,11 @@ use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::configurations::Configurations;
-use crate::lake::tables::findings::Findings;
 use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
 use crate::lake::tables::keys::Keys;
 use crate::lake::tables::usage::Usage;
-use crate::lake::{FOLD_FILE, FoldFiles, Lake, LakeError, parquet};
+use crate::lake::{FoldFiles, Lake, LakeError, parquet};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Finding;
 use crate::model::history::History;
@@ -24,6 +26,9 @@ use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::rules::{self, Check, Day, Rule, Watch, posture::Posture, settings::Settings};
+
+/// A file: table, final path, rows, content.
+type Written = (&'static str, String, usize, Vec<u8>);
 
 /// Bytes of the long texts of keys that are there at once, nearly.
 const BYTES_OF_KEYS: usize = 1 << 20;
@@ -64,7 +69,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let mut folded = Folded::default();
     let configurations = read::committed_files::<Configurations>(lake.ledger());
     let dates: BTreeSet<&String> = usage.keys().chain(changes.keys()).chain(configurations.keys()).collect();
-    let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
+    let mut findings = Judged::default();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
         let mut rules = watching();
@@ -82,9 +87,8 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
                 Ok(())
             })?;
         }
-        for finding in judged(rules, &Day { day, history: fold.history(), settings }) {
-            findings.entry(finding.event_time.day()).or_default().push(finding);
-        }
+        findings.add(judged(rules, &Day { day, history: fold.history(), settings }));
+        findings.settle()?;
     }
     let Snapshots { keys, uses, resources, history } = fold.finish();
     folded.own_accounts = history.own.iter().cloned().collect();
@@ -102,18 +106,10 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     // There may be very many: they go before what is judged takes its own.
     drop(uses);
     let posture = Posture { managers: &managers, resources: &resources, history: &history, settings };
-    for finding in judged_posture(&posture) {
-        findings.entry(finding.event_time.day()).or_default().push(finding);
-    }
+    findings.add(judged_posture(&posture));
     drop(resources);
-    for (day, mut of_day) in findings {
-        of_day.iter().for_each(|finding| folded.findings[finding.severity as usize] += 1);
-        of_day.sort_unstable_by(|a, b| {
-            (&a.subject.key_arn, a.event_time, &a.finding_id).cmp(&(&b.subject.key_arn, b.event_time, &b.finding_id))
-        });
-        let rows: Vec<_> = of_day.iter().collect();
-        files.push(file::<Findings>(Some(day), FOLD_FILE, &rows)?);
-    }
+    folded.findings = findings.by_severity();
+    files.extend(findings.files()?);
     lake.commit_fold(FoldFiles { files, through, settings: identity })?;
     drop(lock);
     Ok(Some(folded))
@@ -148,14 +144,6 @@ fn identity(settings: &Settings, inventory: &[KeyRecord]) -> String {
     format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
 }
 
-fn file<T: Table>(
-    day: Option<i64>,
-    name: &str,
-    rows: &[T::Row<'_>],
-) -> Result<(&'static str, String, usize, Vec<u8>), LakeError> {
-    Ok((T::NAME, path::<T>(day, name), rows.len(), parquet::write::<T>(rows)?))
-}
-
 /// What must be known before the first day: in whose trails there are records, and so who is own.
 fn history(
     storage: &dyn Storage,
@@ -183,21 +171,18 @@ fn watching() -> Vec<(&'static Rule, Box<dyn Watch>)> {
         .collect()
 }
 
-fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> Vec<Finding> {
+fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> impl Iterator<Item = Finding> {
     rules
         .into_iter()
         .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
-        .collect()
 }
 
-fn judged_posture(posture: &Posture<'_>) -> Vec<Finding> {
+fn judged_posture(posture: &Posture<'_>) -> impl Iterator<Item = Finding> {
     let drafts = rules::all().filter_map(|rule| match &rule.check {
         Check::Posture(judge) => Some((rule, judge(posture))),
         Check::Event { .. } | Check::Usage(_) => None,
     });
-    drafts
-        .flat_map(|(rule, drafts)| drafts.into_iter().filter_map(|draft| draft.finish(rule, posture.settings, "")))
-        .collect()
+    drafts.flat_map(|(rule, drafts)| drafts.into_iter().filter_map(|draft| draft.finish(rule, posture.settings, "")))
 }
 
 /// Shows what services were told of encryption on a date, in order of time.
