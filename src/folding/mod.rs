@@ -9,7 +9,7 @@ use self::findings::Judged;
 use crate::fold::{Fold, Snapshots};
 use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
-use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns};
+use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns, in_order};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::configurations::Configurations;
@@ -80,7 +80,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         })?;
         configured(storage, configurations.get(date), |row| fold.configuration(row))?;
         for file in usage.get(date).into_iter().flatten() {
-            read::each_batch::<Usage>(storage, file, Columns::All, |batch| {
+            read::each_batch::<Usage>(storage, file, Columns::These(UsageColumns::NAMES), |batch| {
                 fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
                     rules.iter_mut().for_each(|(_, watch)| watch.see(row, &Day { day, history, settings }));
                 });
@@ -154,9 +154,8 @@ fn history(
     for file in usage.values().flatten() {
         let rows = read::committed_rows::<Usage>(storage, file, Columns::These(&["account_id"]))?;
         for batch in rows.batches() {
-            let accounts = batch.text("account_id")?;
-            let distinct: BTreeSet<&str> = (0..batch.len()).map(|row| accounts.at(row)).collect();
-            trails.extend(distinct.into_iter().filter(|account| !account.is_empty()).map(str::to_owned));
+            let accounts = batch.text("account_id")?.distinct(batch.len());
+            trails.extend(accounts.into_iter().filter(|account| !account.is_empty()).map(str::to_owned));
         }
     }
     let configured = &settings.accounts.own;
@@ -191,16 +190,11 @@ fn configured(
     files: Option<&Vec<FileEntry>>,
     mut show: impl FnMut(&ConfigurationRow<'_>),
 ) -> Result<(), LakeError> {
-    let mut read = Vec::new();
-    for file in files.into_iter().flatten() {
-        read.push(read::committed_rows::<Configurations>(storage, file, Columns::All)?);
-    }
-    let columns =
-        read.iter().flat_map(read::Rows::batches).map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
+    let read = all::<Configurations>(storage, files, ConfigurationColumns::NAMES)?;
+    let batches = read.iter().flat_map(read::Rows::batches);
     // Columns take little: rows are made of them one at a time.
-    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
-    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
-    order.into_iter().for_each(|(columns, row)| show(&columns.row(row)));
+    let columns = batches.map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
+    in_order(&columns).for_each(|(columns, row)| show(&columns.row(row)));
     Ok(())
 }
 
@@ -210,14 +204,17 @@ fn key_changes(
     files: Option<&Vec<FileEntry>>,
     mut show: impl FnMut(KeyChange),
 ) -> Result<(), LakeError> {
-    let mut read = Vec::new();
-    for file in files.into_iter().flatten() {
-        read.push(read::committed_rows::<KeyChanges>(storage, file, Columns::All)?);
-    }
-    // Columns take little: rows are made of them one at a time.
+    let read = all::<KeyChanges>(storage, files, KeyChangeColumns::NAMES)?;
     let columns = read.iter().flat_map(read::Rows::batches).map(KeyChangeColumns::of).collect::<Result<Vec<_>, _>>()?;
-    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
-    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
-    order.into_iter().for_each(|(columns, row)| show(columns.row(row)));
+    in_order(&columns).for_each(|(columns, row)| show(columns.row(row)));
     Ok(())
+}
+
+fn all<T: Table>(
+    storage: &dyn Storage,
+    files: Option<&Vec<FileEntry>>,
+    columns: &[&'static str],
+) -> Result<Vec<read::Rows>, LakeError> {
+    let files = files.into_iter().flatten();
+    files.map(|file| read::committed_rows::<T>(storage, file, Columns::These(columns))).collect()
 }

@@ -58,29 +58,32 @@ impl Resources {
     /// says that the name stands for many things, such as a bucket for its objects: of those, the same
     /// choice is one whatever was chosen in between.
     pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>, holds_many: bool) {
-        let strings = &mut self.strings;
-        let mut symbol = |text: &str| strings.intern(text);
+        let Self { strings, by_place } = self;
         let place = Place {
-            setting: symbol(setting),
-            account: symbol(row.account_id),
-            region: symbol(row.region),
-            name: symbol(name),
+            setting: strings.intern(setting),
+            account: strings.intern(row.account_id),
+            region: strings.intern(row.region),
+            name: strings.intern(name),
         };
-        let new = Held {
-            texts: texts(row).map(&mut symbol),
-            event_id: symbol(row.event_id),
+        let held = by_place.entry(place).or_default();
+        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
+        if let Some(known) = held[recent..].iter_mut().find(|known| known.is_like(row, strings)) {
+            // The earliest speaks, and it came first.
+            (known.requests, known.last) = (known.requests + row.requests, known.last.max(row.last));
+            return;
+        }
+        // Of most resources one thing is told: room for four, as a vector takes, would be most of all memory.
+        if held.is_empty() {
+            held.reserve_exact(1);
+        }
+        held.push(Held {
+            texts: texts(row).map(|text| strings.intern(text)),
+            event_id: strings.intern(row.event_id),
             by_service: row.by_service,
             requests: row.requests,
             first: row.first,
             last: row.last,
-        };
-        let held = self.by_place.entry(place).or_default();
-        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
-        match held[recent..].iter_mut().find(|known| known.is_like(&new)) {
-            None => held.push(new),
-            // The earliest speaks, and it came first.
-            Some(known) => (known.requests, known.last) = (known.requests + new.requests, known.last.max(new.last)),
-        }
+        });
     }
 
     /// All of them, in order of their names.
@@ -178,9 +181,10 @@ fn texts<'a>(row: &ConfigurationRow<'a>) -> [&'a str; TEXTS] {
 }
 
 impl Held {
-    /// Whether both are the same choice, whoever made it: row, choice, key as named, ARN of the key.
-    fn is_like(&self, other: &Self) -> bool {
-        let choice = |held: &Self| [held.texts[0], held.texts[7], held.texts[8], held.texts[9]];
-        choice(self) == choice(other) && self.by_service == other.by_service
+    /// Whether a row is the same choice, whoever made it: row, choice, key as named, ARN of the key.
+    fn is_like(&self, row: &ConfigurationRow<'_>, strings: &Strings) -> bool {
+        let chosen = texts(row);
+        let same = |text: usize| strings.get(self.texts[text]) == chosen[text];
+        self.by_service == row.by_service && [0, 7, 8, 9].into_iter().all(same)
     }
 }
