@@ -21,6 +21,9 @@ const OPEN: usize = 32_768;
 /// Bytes of a packed row, at most, nearly.
 const PACKED: usize = 20;
 
+/// Runs that may stand side by side whatever their lengths.
+const FEW: usize = 4;
+
 /// All uses.
 #[derive(Debug)]
 pub(super) struct Uses {
@@ -28,7 +31,8 @@ pub(super) struct Uses {
     strings: Strings,
     rows: Vec<(Key, Count)>,
     by_key: HashTable<u32>,
-    /// Each at least twice as long as the next: so they are few, and no row is packed often.
+    /// But for the last few, each is at least twice as long as all after it: so there are not many, and
+    /// no row is packed often.
     runs: Vec<Run>,
 }
 
@@ -83,6 +87,12 @@ impl Uses {
         }
     }
 
+    /// Makes room for rows that are about to be counted.
+    pub(super) fn expect(&mut self, rows: usize) {
+        let Self { rows: known, by_key, .. } = self;
+        by_key.reserve(rows, |place| FxBuildHasher.hash_one(known[*place as usize].0));
+    }
+
     /// Packs what is open if it is enough. Symbols of rows counted before mean nothing afterwards.
     pub(super) fn settle(&mut self) {
         if self.rows.len() >= self.open_at_most {
@@ -100,13 +110,21 @@ impl Uses {
         self.runs.push(Run::pack(strings, self.rows.drain(..), bytes));
     }
 
-    /// Packs runs that have become many together.
+    /// Makes one run of the last ones, if there are many, each less than twice as long as all after it.
     fn join(&mut self) {
-        while let [.., longer, last] = self.runs.as_slice()
-            && longer.len() < 2 * last.len()
-        {
-            let both = self.runs.split_off(self.runs.len() - 2);
-            self.runs.push(Run::of(&both));
+        if self.runs.len() <= FEW {
+            return;
+        }
+        let mut rows = 0;
+        let short = self.runs.iter().rev().take_while(|run| {
+            let short = rows == 0 || run.len() < 2 * rows;
+            rows += run.len();
+            short
+        });
+        let short = short.count();
+        if short > 1 {
+            let last = self.runs.split_off(self.runs.len() - short);
+            self.runs.push(Run::of(&last));
         }
     }
 
@@ -206,7 +224,9 @@ mod tests {
             day.iter().for_each(|(row, relation)| uses.count(row, *relation, &mut known));
             uses.settle();
         }
-        assert!(uses.runs.windows(2).all(|two| two[0].len() >= 2 * two[1].len()), "runs would become many");
+        let lengths: Vec<usize> = uses.runs.iter().map(Run::len).collect();
+        let rows: usize = lengths.iter().sum();
+        assert!(lengths.len() <= FEW + rows.checked_ilog2().map_or(0, |log| log as usize), "many runs: {lengths:?}");
         let mut rows = Vec::new();
         let kept = |text: &str| -> &'static str { text.to_owned().leak() };
         let keep = |row: &KeyUse<'_>| KeyUse {

@@ -105,7 +105,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), folded.key_uses, key_use.finish()?));
     // There may be very many: they go before what is judged takes its own.
     drop(uses);
-    let posture = Posture { managers: &managers, resources: &resources, history: &history, settings };
+    let posture = Posture::new(&managers, &resources, &history, settings);
     findings.add(judged_posture(&posture));
     drop(resources);
     folded.findings = findings.by_severity();

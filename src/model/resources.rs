@@ -1,5 +1,7 @@
 //! What the fold remembers of resources: all that services were told of the encryption of each.
 
+use std::cmp::Ordering;
+
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -49,6 +51,8 @@ pub struct Resource<'a> {
     pub region: &'a str,
     /// Its name, made one of all the ways in which events name it.
     pub name: &'a str,
+    /// How many choices all resources before it have.
+    pub before: usize,
     /// The choices in order of time: one that was made again after another stands there twice.
     pub choices: Vec<ConfigurationRow<'a>>,
 }
@@ -92,7 +96,13 @@ impl Resources {
         let Self { strings, by_place } = self;
         let mut places: Vec<_> = by_place.into_iter().collect();
         let text = |symbol: Symbol| strings.get(symbol);
-        places.sort_unstable_by_key(|(p, _)| (text(p.account), text(p.region), text(p.setting), text(p.name)));
+        // Most stand in one account and Region: equal symbols need no look at their texts.
+        let by_text = |a: Symbol, b: Symbol| if a == b { Ordering::Equal } else { text(a).cmp(text(b)) };
+        let parts = |place: &Place| [place.account, place.region, place.setting, place.name];
+        places.sort_unstable_by(|(a, _), (b, _)| {
+            let mut orders = parts(a).into_iter().zip(parts(b)).map(|(a, b)| by_text(a, b));
+            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
         SortedResources { strings, places }
     }
 }
@@ -108,12 +118,18 @@ impl SortedResources {
     /// The resources, in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = Resource<'_>> {
         let text = |symbol: Symbol| self.strings.get(symbol);
-        self.places.iter().map(move |(place, held)| Resource {
-            setting: text(place.setting),
-            account_id: text(place.account),
-            region: text(place.region),
-            name: text(place.name),
-            choices: held.iter().map(|held| self.row(held)).collect(),
+        let mut choices = 0;
+        self.places.iter().map(move |(place, held)| {
+            let before = choices;
+            choices += held.len();
+            Resource {
+                setting: text(place.setting),
+                account_id: text(place.account),
+                region: text(place.region),
+                name: text(place.name),
+                before,
+                choices: held.iter().map(|held| self.row(held)).collect(),
+            }
         })
     }
 
