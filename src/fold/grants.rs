@@ -67,26 +67,49 @@ impl Grants {
         if self.0.is_empty() {
             return String::new();
         }
-        let grants: Vec<String> = self.0.iter().map(Grant::json).collect();
-        format!("{{{}}}", grants.join(","))
+        let mut json = String::new();
+        for grant in &self.0 {
+            json.push(if json.is_empty() { '{' } else { ',' });
+            grant.write(&mut json);
+        }
+        json.push('}');
+        json
     }
 }
 
 impl Grant {
-    fn json(&self) -> String {
-        let text = |text: &str| Value::from(text).to_string();
-        let json = |json: &Shared| if json.is_empty() { "null".to_owned() } else { json.to_string() };
-        format!(
-            r#"{}:{{"by":{},"constraints":{},"created":"{}","grantee":{},"operations":{},"retiring":{},"via":{}}}"#,
-            text(&self.id),
-            text(&self.by),
-            json(&self.constraints),
-            self.created.rfc3339(),
-            text(&self.grantee),
-            json(&self.operations),
-            text(&self.retiring),
-            text(&self.via),
-        )
+    fn write(&self, json: &mut String) {
+        push_text(json, &self.id);
+        json.push_str(r#":{"by":"#);
+        push_text(json, &self.by);
+        json.push_str(r#","constraints":"#);
+        push_json(json, &self.constraints);
+        json.push_str(r#","created":"#);
+        push_text(json, &self.created.rfc3339());
+        json.push_str(r#","grantee":"#);
+        push_text(json, &self.grantee);
+        json.push_str(r#","operations":"#);
+        push_json(json, &self.operations);
+        json.push_str(r#","retiring":"#);
+        push_text(json, &self.retiring);
+        json.push_str(r#","via":"#);
+        push_text(json, &self.via);
+        json.push('}');
+    }
+}
+
+fn push_json(json: &mut String, value: &str) {
+    json.push_str(if value.is_empty() { "null" } else { value });
+}
+
+fn push_text(json: &mut String, text: &str) {
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        json.push_str(&Value::from(text).to_string());
+    } else {
+        // Hardly any needs an escape.
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
     }
 }
 
@@ -100,7 +123,7 @@ mod tests {
             change: "CreateGrant".to_owned(),
             grant_id: id.to_owned(),
             principal_arn: by.to_owned(),
-            grantee: "arn:aws:iam::111122223333:role/with \"quotes\"".to_owned(),
+            grantee: "arn:aws:iam::111122223333:role/with \"quotes\", \n and ü".to_owned(),
             grant_operations: r#"["Decrypt"]"#.to_owned(),
             ..KeyChange::default()
         }
@@ -118,7 +141,7 @@ mod tests {
         grants.end("never seen");
         let grant = |by: &str| {
             json!({
-                "grantee": "arn:aws:iam::111122223333:role/with \"quotes\"", "operations": ["Decrypt"],
+                "grantee": "arn:aws:iam::111122223333:role/with \"quotes\", \n and ü", "operations": ["Decrypt"],
                 "constraints": null, "retiring": "", "created": "1970-01-01T00:00:00Z", "by": by, "via": "",
             })
         };

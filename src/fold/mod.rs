@@ -13,6 +13,7 @@ mod uses;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
@@ -113,17 +114,17 @@ impl Fold {
         self.uses.expect(rows.size_hint().0);
         for row in rows {
             if !row.key_arn.is_empty() {
-                let place = keys.of(row.key_arn, |arn| self.place(arn));
+                let (place, owner) = keys.of(row.key_arn, |arn| (self.place(arn), owner_account(arn)));
                 let destination = Some(row.destination_key_arn)
                     .filter(|arn| !arn.is_empty() && *arn != row.key_arn)
-                    .map(|arn| keys.of(arn, |arn| self.place(arn)));
+                    .map(|arn| keys.of(arn, |arn| (self.place(arn), owner_account(arn))).0);
                 let counts = self.history.counts_once(&row);
                 for place in [Some(place), destination].into_iter().flatten() {
                     self.keys[place].used(&row, counts, &mut self.pool);
                 }
                 self.note_first_use(&row, day);
                 if counts {
-                    self.uses.count(&row, self.history.relation(&row), &mut known);
+                    self.uses.count(&row, self.history.relation(&row, owner), &mut known);
                 }
             }
             see(&row, &self.history);

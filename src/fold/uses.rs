@@ -9,6 +9,7 @@ use rustc_hash::FxBuildHasher;
 
 use super::runs::{self, Count, Key, Run, TEXTS, Word};
 use crate::kms::failure::Ending;
+use crate::model::arn::owner_account;
 use crate::model::key_record::KeyUse;
 use crate::model::places::Places;
 use crate::model::strings::{Strings, Symbol};
@@ -150,8 +151,15 @@ impl SortedUses {
     /// What `see` says.
     pub fn chunks<E>(&self, size: usize, mut see: impl FnMut(&[KeyUse<'_>]) -> Result<(), E>) -> Result<(), E> {
         let (strings, mut rows) = runs::merged(&self.runs);
+        let mut owners = Places::default();
         loop {
-            let chunk: Vec<_> = rows.by_ref().take(size).map(|(key, count)| row(&strings, &key, &count)).collect();
+            let row = |(key, count): (Key, Count)| {
+                let mut row = row(&strings, &key, &count);
+                let owner = |arn| owner_account(arn).unwrap_or_default();
+                row.key_account_id = owners.of(row.key_arn, owner);
+                row
+            };
+            let chunk: Vec<_> = rows.by_ref().take(size).map(row).collect();
             if chunk.is_empty() {
                 return Ok(());
             }
@@ -165,6 +173,7 @@ fn row<'s>(strings: &'s Strings, key: &Key, count: &Count) -> KeyUse<'s> {
         key.texts.map(|symbol| strings.get(symbol));
     KeyUse {
         key_arn,
+        key_account_id: "",
         principal_arn,
         principal_account_id,
         via_service,
@@ -231,6 +240,7 @@ mod tests {
         let kept = |text: &str| -> &'static str { text.to_owned().leak() };
         let keep = |row: &KeyUse<'_>| KeyUse {
             key_arn: kept(row.key_arn),
+            key_account_id: kept(row.key_account_id),
             principal_arn: kept(row.principal_arn),
             principal_account_id: "",
             via_service: "",

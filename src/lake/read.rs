@@ -1,5 +1,6 @@
 //! Reads committed tables back: usage for the fold, and any table for commands.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -307,8 +308,8 @@ pub enum Text<'b> {
     /// Each distinct text once.
     Dictionary {
         /// Which text each row has.
-        keys: &'b DictionaryArray<Int32Type>,
-        /// The texts.
+        keys: Cow<'b, [i32]>,
+        /// The texts, and the empty one.
         values: Vec<&'b str>,
     },
     /// A text a row.
@@ -319,16 +320,22 @@ pub enum Text<'b> {
 
 impl<'b> Text<'b> {
     fn of_dictionary(keys: &'b DictionaryArray<Int32Type>, values: &'b StringArray) -> Self {
-        let values = values.iter().map(Option::unwrap_or_default).collect();
+        let none = i32::try_from(values.len()).unwrap_or(i32::MAX);
+        let keys = match keys.keys() {
+            keys if keys.null_count() == 0 => Cow::Borrowed(keys.values().as_ref()),
+            keys => keys.iter().map(|key| key.unwrap_or(none)).collect(),
+        };
+        let values = values.iter().map(Option::unwrap_or_default).chain([""]).collect();
         Self::Dictionary { keys, values }
     }
 
     /// The text in a row.
     #[must_use]
+    #[inline]
     pub fn at(&self, row: usize) -> &'b str {
         match self {
             Self::Dictionary { keys, values } => {
-                keys.key(row).and_then(|key| values.get(key)).copied().unwrap_or_default()
+                usize::try_from(keys[row]).ok().and_then(|key| values.get(key)).copied().unwrap_or_default()
             }
             Self::Plain(values) if values.is_valid(row) => values.value(row),
             Self::Plain(_) | Self::Missing => "",

@@ -89,11 +89,11 @@ impl History {
             || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
     }
 
-    /// How the caller's account stands to the key owner's.
+    /// How the caller's account stands to that of the key's owner.
     #[must_use]
-    pub fn relation(&self, row: &UsageRow<'_>) -> Relation {
+    pub fn relation(&self, row: &UsageRow<'_>, owner: Option<&str>) -> Relation {
         let caller = row.principal_account_id;
-        let Some(owner) = owner_account(row.key_arn) else { return Relation::Unknown };
+        let Some(owner) = owner else { return Relation::Unknown };
         // A service in its own name has no account: it is the key owner's own business.
         if caller.is_empty() || caller == owner || row.side == "local" {
             return Relation::Same;

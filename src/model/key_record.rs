@@ -94,6 +94,8 @@ impl Managers {
 pub struct KeyUse<'a> {
     /// ARN of the key, or what the request named.
     pub key_arn: &'a str,
+    /// Account that owns it.
+    pub key_account_id: &'a str,
     /// Principal (role, not session).
     pub principal_arn: &'a str,
     /// Account of the principal.
