@@ -124,6 +124,8 @@ impl Uses {
         });
         let short = short.count();
         if short > 1 {
+            // Their room is taken again when there are rows: here both would be at their largest.
+            self.rows = Vec::new();
             let last = self.runs.split_off(self.runs.len() - short);
             self.runs.push(Run::of(&last));
         }
