@@ -169,3 +169,56 @@ impl Fold {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Seconds;
+    use crate::model::usage::Relation;
+
+    /// A use of `key` by a principal of `caller`, in the caller's copy.
+    fn used<'a>(key: &'a str, caller: &'a str) -> UsageRow<'a> {
+        UsageRow {
+            hour: Seconds(0),
+            event_source: "kms.amazonaws.com",
+            event_name: "Decrypt",
+            operation_class: "crypto",
+            account_id: caller,
+            region: "us-east-1",
+            key_arn: key,
+            key_ref: "",
+            destination_key_arn: "",
+            principal_arn: "p",
+            principal_type: "",
+            principal_account_id: caller,
+            via_service: "",
+            context_pattern: "",
+            error_code: "",
+            error_reason: "",
+            side: "caller",
+            requests: 1,
+            first: Seconds(0),
+            last: Seconds(0),
+            sample_event_id: "",
+        }
+    }
+
+    #[test]
+    fn how_accounts_stand_is_known_of_each_key() {
+        let (own, other) = ("111122223333", "444455556666");
+        let [in_own, in_other] =
+            [own, other].map(|owner| format!("arn:aws:kms:us-east-1:{owner}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
+        let mut fold = Fold::new(History::new([own.to_owned()].into(), [].into()));
+        let rows = [used(&in_own, other), used("no ARN", own), used(&in_other, own), used(&in_own, own)];
+        fold.usage(0, rows.into_iter(), |_, _| ());
+        let mut relations = Vec::new();
+        let told = fold.finish().uses.chunks(10, |rows| {
+            relations.extend(rows.iter().map(|row| (row.key_account_id.to_owned(), row.relation)));
+            Ok::<_, ()>(())
+        });
+        assert_eq!(told, Ok(()));
+        let expected =
+            [(own, Relation::Same), (own, Relation::Inbound), (other, Relation::Outbound), ("", Relation::Unknown)];
+        assert_eq!(relations, expected.map(|(owner, relation)| (owner.to_owned(), relation)));
+    }
+}

@@ -304,12 +304,13 @@ mod tests {
         }
     }
 
-    /// What is read of a file of these rows, in order of time.
+    /// What is read of a file of these rows, each in a group of its own, in order of time.
     fn read_back(rows: &[KeyChange], columns: Columns<'_>) -> Vec<KeyChange> {
         let folder = tempfile::tempdir().expect("a folder");
         let storage = LocalFolder::create(folder.path()).expect("a storage");
-        let rows: Vec<_> = rows.iter().collect();
-        storage.stage("file", &parquet::write::<KeyChanges>(&rows).expect("writes")).expect("stages");
+        let mut file = parquet::File::<KeyChanges>::create().expect("starts");
+        rows.iter().for_each(|row| file.append(&[row]).expect("appends"));
+        storage.stage("file", &file.finish().expect("writes")).expect("stages");
         let file = read::rows::<KeyChanges>(&storage, "file", columns).expect("reads").expect("is there");
         let columns: Vec<_> = file.batches().map(|batch| KeyChangeColumns::of(batch).expect("columns")).collect();
         in_order(&columns).map(|(columns, row)| columns.row(row)).collect()
@@ -324,7 +325,7 @@ mod tests {
             tags: "{}".to_owned(),
             ..change(2, "b")
         };
-        for rows in [vec![], vec![change(1, "a"), change(2, "b")], vec![change(1, "a"), full]] {
+        for rows in [vec![], vec![change(1, "a"), change(2, "b")], vec![change(1, "a"), full, change(3, "c")]] {
             assert_eq!(read_back(&rows, Columns::These(KeyChangeColumns::NAMES)), rows);
             assert_eq!(read_back(&rows, Columns::All), rows);
         }

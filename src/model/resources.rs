@@ -204,3 +204,50 @@ impl Held {
         self.by_service == row.by_service && [0, 7, 8, 9].into_iter().all(same)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(choice: &'static str, time: i64, event_id: &'static str) -> ConfigurationRow<'static> {
+        ConfigurationRow {
+            service_rule: "secrets.create",
+            service: "",
+            event_source: "",
+            event_name: "",
+            account_id: "111122223333",
+            region: "us-east-1",
+            resource: "s",
+            choice,
+            key_ref: "",
+            key_arn: "",
+            by_service: false,
+            default_alias: "",
+            principal_arn: "",
+            principal_type: "",
+            session_name: "",
+            via_service: "",
+            requests: 2,
+            first: Seconds(time),
+            last: Seconds(time + 1),
+            event_id,
+        }
+    }
+
+    #[test]
+    fn the_earliest_of_like_choices_speaks_and_the_latest_is_known() {
+        let mut resources = Resources::default();
+        for row in [chosen("a", 1, "x"), chosen("a", 5, "y"), chosen("b", 7, "z"), chosen("a", 9, "w")] {
+            resources.note("secret", "s", &row, true);
+        }
+        resources.note("secret", "r", &chosen("a", 3, "v"), true);
+        let sorted = resources.sorted();
+        let told: Vec<_> = sorted.iter().map(|resource| (resource.name, resource.before, resource.choices)).collect();
+        let three = ConfigurationRow { requests: 6, last: Seconds(10), ..chosen("a", 1, "x") };
+        let expected = [("r", 0, vec![chosen("a", 3, "v")]), ("s", 1, vec![three, chosen("b", 7, "z")])]
+            .map(|told| format!("{told:?}"));
+        assert_eq!(told.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>(), expected);
+        // Of what is not told nothing is kept.
+        assert!(sorted.strings.iter().all(|text| !["y", "w"].contains(&text)));
+    }
+}

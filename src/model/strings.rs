@@ -115,7 +115,8 @@ impl Strings {
         (sorted, translations)
     }
 
-    fn iter(&self) -> impl Iterator<Item = &str> {
+    /// The texts, in the order of their symbols.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..).take(self.ends.len()).map(|at| slice(&self.text, &self.ends, at))
     }
 }
