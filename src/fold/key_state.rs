@@ -1,28 +1,50 @@
 //! One key's state, out of what was done to it and how it was used (DOMAIN F.3).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::grants::Grants;
 use super::manager::{Evidence, Sign};
 use crate::kms::failure::{key_state, plain_code};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
+use crate::model::shared::{Pool, Shared};
 use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 
-/// Open grants shown of a key; a key may have 50,000.
-const GRANTS_KEPT: usize = 1_000;
-
-/// A key in the making.
+/// A key in the making: what [`KeyRecord`] says, with texts that many keys share.
 #[derive(Debug, Default)]
 pub(super) struct KeyState {
-    record: KeyRecord,
     evidence: Evidence,
+    state: Shared,
+    state_evidence: Shared,
+    state_time: Option<Seconds>,
+    deletion_time: Option<Seconds>,
+    valid_to: Option<Seconds>,
+    rotation: &'static str,
+    rotation_period_days: Option<i64>,
+    last_rotation_time: Option<Seconds>,
+    origin: Shared,
+    key_spec: Shared,
+    key_usage: Shared,
+    multi_region: Option<bool>,
     tags: BTreeMap<String, String>,
-    grants: BTreeMap<String, Value>,
-    admins: BTreeSet<String>,
+    policy_time: Option<Seconds>,
+    policy_difference: Vec<String>,
+    grants: Grants,
+    /// Sorted.
+    admins: Vec<Shared>,
+    created_time: Option<Seconds>,
+    created_by: Shared,
+    first_use_time: Option<Seconds>,
+    last_use_time: Option<Seconds>,
+    last_use_by: Shared,
+    requests: i64,
+    last_change: Shared,
+    last_change_time: Option<Seconds>,
+    last_change_by: Shared,
     /// Whether imported material was deleted or has expired since it was imported.
     material_missing: bool,
     /// When KMS last refused a use because of the key's state, and the state.
@@ -31,151 +53,125 @@ pub(super) struct KeyState {
 
 impl KeyState {
     /// Facts of an inventory file hold until an event says otherwise.
-    pub(super) fn inventory(&mut self, key: &KeyRecord) {
+    pub(super) fn inventory(&mut self, key: &KeyRecord, pool: &mut Pool) {
         self.evidence.state(key.manager, Sign::Inventory);
         key.aliases.iter().for_each(|alias| self.evidence.alias(alias));
-        let record = &mut self.record;
         if !key.state.is_empty() {
-            record.state.clone_from(&key.state);
-            "the inventory file".clone_into(&mut record.state_evidence);
+            self.state = pool.of(&key.state);
+            self.state_evidence = pool.of("the inventory file");
         }
-        record.origin.clone_from(&key.origin);
-        record.key_spec.clone_from(&key.key_spec);
-        record.key_usage.clone_from(&key.key_usage);
-        record.multi_region = key.multi_region;
+        self.origin = pool.of(&key.origin);
+        self.key_spec = pool.of(&key.key_spec);
+        self.key_usage = pool.of(&key.key_usage);
+        self.multi_region = key.multi_region;
     }
 
-    /// Takes an act or a fact; acts come in order of time.
-    pub(super) fn change(&mut self, change: &KeyChange) {
+    /// Takes an act or a fact; acts come in order of time. `policy` is the one that it has so far.
+    pub(super) fn change(&mut self, change: &KeyChange, policy: Option<&str>, pool: &mut Pool) {
         self.evidence.change(change);
         if change.attempt || change.is_fact() {
             return;
         }
-        self.describe(change);
-        self.change_state(change);
+        self.describe(change, pool);
+        self.change_state(change, pool);
         self.change_rotation(change);
-        self.change_grants(change);
+        match change.change.as_str() {
+            "CreateGrant" => self.grants.create(change, pool),
+            "RevokeGrant" | "RetireGrant" => self.grants.end(&change.grant_id),
+            _ => {}
+        }
         self.change_tags(change);
-        self.change_policy(change);
+        self.change_policy(change, policy);
         if !matches!(change.principal_type.as_str(), "AWSService" | "ServiceRole") {
-            let record = &mut self.record;
-            record.last_change.clone_from(&change.change);
-            record.last_change_time = Some(change.event_time);
-            record.last_change_by.clone_from(&change.principal_arn);
-            if change.via_service.is_empty()
-                || !matches!(change.change.as_str(), "CreateGrant" | "RetireGrant" | "RevokeGrant")
+            let principal = pool.of(&change.principal_arn);
+            self.last_change = pool.of(&change.change);
+            self.last_change_time = Some(change.event_time);
+            self.last_change_by = principal.clone();
+            if (change.via_service.is_empty()
+                || !matches!(change.change.as_str(), "CreateGrant" | "RetireGrant" | "RevokeGrant"))
+                && let Err(place) = self.admins.binary_search(&principal)
             {
-                self.admins.insert(change.principal_arn.clone());
+                self.admins.insert(place, principal);
             }
         }
     }
 
-    fn change_policy(&mut self, change: &KeyChange) {
-        let record = &mut self.record;
+    fn change_policy(&mut self, change: &KeyChange, before: Option<&str>) {
         if change.policy.is_empty() {
             return;
         }
-        if !record.policy.is_empty() {
-            let (new, old) = (PolicyFacts::parse(&change.policy), PolicyFacts::parse(&record.policy));
-            record.policy_difference = new.difference(&old).lines().collect();
+        if let Some(before) = before {
+            let (new, old) = (PolicyFacts::parse(&change.policy), PolicyFacts::parse(before));
+            self.policy_difference = new.difference(&old).lines().collect();
         }
-        record.policy.clone_from(&change.policy);
-        record.policy_time = Some(change.event_time);
+        self.policy_time = Some(change.event_time);
     }
 
-    fn describe(&mut self, change: &KeyChange) {
-        let record = &mut self.record;
+    fn describe(&mut self, change: &KeyChange, pool: &mut Pool) {
         let texts = [
-            (&mut record.origin, &change.key_origin),
-            (&mut record.key_spec, &change.key_spec),
-            (&mut record.key_usage, &change.key_usage),
+            (&mut self.origin, &change.key_origin),
+            (&mut self.key_spec, &change.key_spec),
+            (&mut self.key_usage, &change.key_usage),
         ];
         for (known, new) in texts.into_iter().filter(|(_, new)| !new.is_empty()) {
-            known.clone_from(new);
+            *known = pool.of(new);
         }
-        record.multi_region = change.multi_region.or(record.multi_region);
+        self.multi_region = change.multi_region.or(self.multi_region);
         if change.change == "CreateKey" {
-            record.created_time = Some(change.event_time);
-            record.created_by.clone_from(&change.principal_arn);
-            record.rotation = if record.origin == "AWS_KMS" && record.key_spec == "SYMMETRIC_DEFAULT" {
-                "off"
-            } else {
-                "not_applicable"
+            self.created_time = Some(change.event_time);
+            self.created_by = pool.of(&change.principal_arn);
+            self.rotation = match (&*self.origin, &*self.key_spec) {
+                ("AWS_KMS", "SYMMETRIC_DEFAULT") => "off",
+                _ => "not_applicable",
             };
         }
     }
 
-    fn change_state(&mut self, change: &KeyChange) {
-        let record = &mut self.record;
+    fn change_state(&mut self, change: &KeyChange, pool: &mut Pool) {
         // What is deleted stays so, whatever arrives late.
-        if change.key_state.is_empty() || (record.state == "Deleted" && change.change != "CreateKey") {
+        if change.key_state.is_empty() || (&*self.state == "Deleted" && change.change != "CreateKey") {
             return;
         }
         match change.change.as_str() {
             "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => {
                 self.material_missing = true;
-                record.valid_to = None;
+                self.valid_to = None;
             }
             "ImportKeyMaterial" => {
                 self.material_missing = false;
-                record.valid_to = change.due_time;
+                self.valid_to = change.due_time;
             }
             _ => {}
         }
         // A key that waits for deletion goes on waiting when its material goes.
-        if change.key_state == "PendingImport" && record.state.ends_with("Deletion") {
+        if change.key_state == "PendingImport" && self.state.ends_with("Deletion") {
             return;
         }
         let cancelled = change.change == "CancelKeyDeletion" && self.material_missing;
         let state = if cancelled { "PendingImport" } else { &change.key_state };
-        state.clone_into(&mut record.state);
-        record.state_evidence.clone_from(&change.change);
-        record.state_time = Some(change.event_time);
-        record.deletion_time = change.due_time.filter(|_| change.change == "ScheduleKeyDeletion");
+        self.state = pool.of(state);
+        self.state_evidence = pool.of(&change.change);
+        self.state_time = Some(change.event_time);
+        self.deletion_time = change.due_time.filter(|_| change.change == "ScheduleKeyDeletion");
     }
 
     fn change_rotation(&mut self, change: &KeyChange) {
-        let record = &mut self.record;
         match change.change.as_str() {
             "EnableKeyRotation" => {
-                record.rotation = "on";
-                record.rotation_period_days = change.rotation_period_days;
+                self.rotation = "on";
+                self.rotation_period_days = change.rotation_period_days;
             }
             "DisableKeyRotation" => {
-                record.rotation = "off";
-                record.rotation_period_days = None;
+                self.rotation = "off";
+                self.rotation_period_days = None;
             }
             "RotateKey" => {
-                record.last_rotation_time = Some(change.event_time);
+                self.last_rotation_time = Some(change.event_time);
                 if change.rotation_type == "AUTOMATIC" {
-                    record.rotation = "on";
+                    self.rotation = "on";
                 }
             }
-            "RotateKeyOnDemand" => record.last_rotation_time = Some(change.event_time),
-            _ => {}
-        }
-    }
-
-    fn change_grants(&mut self, change: &KeyChange) {
-        match change.change.as_str() {
-            "CreateGrant" if !change.grant_id.is_empty() => {
-                let operations: Value = serde_json::from_str(&change.grant_operations).unwrap_or_default();
-                let constraints: Value = serde_json::from_str(&change.grant_constraints).unwrap_or_default();
-                let grant = json!({
-                    "grantee": change.grantee,
-                    "operations": operations,
-                    "constraints": constraints,
-                    "retiring": change.grant_retiring,
-                    "created": change.event_time.rfc3339(),
-                    "by": change.principal_arn,
-                    "via": change.via_service,
-                });
-                self.grants.insert(change.grant_id.clone(), grant);
-                if self.grants.len() > GRANTS_KEPT {
-                    self.grants.pop_first();
-                }
-            }
-            "RevokeGrant" | "RetireGrant" => _ = self.grants.remove(&change.grant_id),
+            "RotateKeyOnDemand" => self.last_rotation_time = Some(change.event_time),
             _ => {}
         }
     }
@@ -191,7 +187,7 @@ impl KeyState {
     }
 
     /// Takes usage. `counts` is false for the second copy of a cross-account call.
-    pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool) {
+    pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool, pool: &mut Pool) {
         self.evidence.usage(row);
         if let Some(state) = state_refused(row) {
             self.refused = self.refused.max(Some((row.last, state)));
@@ -199,51 +195,81 @@ impl KeyState {
         if !row.succeeded() || row.operation_class != "crypto" {
             return;
         }
-        let record = &mut self.record;
         if counts {
-            record.requests += row.requests;
+            self.requests += row.requests;
         }
-        record.first_use_time = Some(record.first_use_time.map_or(row.first, |known| known.min(row.first)));
-        let newer = (record.last_use_time, record.last_use_by.as_str()) < (Some(row.last), row.principal_arn);
-        if newer {
-            record.last_use_time = Some(row.last);
-            row.principal_arn.clone_into(&mut record.last_use_by);
+        self.first_use_time = Some(self.first_use_time.map_or(row.first, |known| known.min(row.first)));
+        if (self.last_use_time, &*self.last_use_by) < (Some(row.last), row.principal_arn) {
+            self.last_use_time = Some(row.last);
+            self.last_use_by = pool.of(row.principal_arn);
         }
     }
 
     /// The finished row.
-    pub(super) fn into_record(self, key_arn: String, aliases: Vec<String>) -> KeyRecord {
-        let mut record = self.record;
-        (record.manager, record.manager_evidence) = self.evidence.verdict(&key_arn);
-        // A use proves the key enabled at its time, unless something was done to it since.
-        if let Some(used) = record.last_use_time
-            && record.state != "Deleted"
-            && record.state_time.is_none_or(|since| used.0 > since.0 + EVENTUALLY)
-        {
-            "Enabled".clone_into(&mut record.state);
-            "a successful use".clone_into(&mut record.state_evidence);
-            record.state_time = Some(used);
-            record.deletion_time = None;
-        }
-        // KMS gives the same error for keys that wait for deletion: it tells nothing new of those.
-        if let Some((refused, state)) = self.refused
-            && Some(refused) > record.state_time.max(record.last_use_time)
-            && !record.state.starts_with("Pending")
-        {
-            state.clone_into(&mut record.state);
-            "a refused use".clone_into(&mut record.state_evidence);
-            record.state_time = Some(refused);
-        }
-        if record.manager == "aws" && record.rotation.is_empty() {
+    pub(super) fn into_record(self, key_arn: &str, aliases: Vec<String>, policy: Option<&str>) -> KeyRecord {
+        let (manager, manager_evidence) = self.evidence.verdict(key_arn);
+        let mut record = KeyRecord {
+            key_arn: key_arn.to_owned(),
+            manager,
+            manager_evidence,
+            state: self.state.to_string(),
+            state_evidence: self.state_evidence.to_string(),
+            state_time: self.state_time,
+            deletion_time: self.deletion_time,
+            valid_to: self.valid_to,
+            rotation: self.rotation,
+            rotation_period_days: self.rotation_period_days,
+            last_rotation_time: self.last_rotation_time,
+            origin: self.origin.to_string(),
+            key_spec: self.key_spec.to_string(),
+            key_usage: self.key_usage.to_string(),
+            multi_region: self.multi_region,
+            aliases,
+            tags: if self.tags.is_empty() { String::new() } else { json!(self.tags).to_string() },
+            policy: policy.unwrap_or_default().to_owned(),
+            policy_time: self.policy_time,
+            policy_difference: self.policy_difference,
+            grants: self.grants.json(),
+            admins: self.admins.iter().map(|admin| admin.to_string()).collect(),
+            created_time: self.created_time,
+            created_by: self.created_by.to_string(),
+            first_use_time: self.first_use_time,
+            last_use_time: self.last_use_time,
+            last_use_by: self.last_use_by.to_string(),
+            requests: self.requests,
+            last_change: self.last_change.to_string(),
+            last_change_time: self.last_change_time,
+            last_change_by: self.last_change_by.to_string(),
+        };
+        prove_by_use(&mut record, self.refused);
+        if manager == "aws" && record.rotation.is_empty() {
             // Fixed by AWS for all its keys.
             (record.rotation, record.rotation_period_days) = ("on", Some(365));
         }
-        record.tags = if self.tags.is_empty() { String::new() } else { json!(self.tags).to_string() };
-        record.grants = if self.grants.is_empty() { String::new() } else { json!(self.grants).to_string() };
-        record.admins = self.admins.into_iter().collect();
-        record.aliases = aliases;
-        record.key_arn = key_arn;
         record
+    }
+}
+
+/// What uses tell of the state.
+fn prove_by_use(record: &mut KeyRecord, refused: Option<(Seconds, &'static str)>) {
+    // A use proves the key enabled at its time, unless something was done to it since.
+    if let Some(used) = record.last_use_time
+        && record.state != "Deleted"
+        && record.state_time.is_none_or(|since| used.0 > since.0 + EVENTUALLY)
+    {
+        "Enabled".clone_into(&mut record.state);
+        "a successful use".clone_into(&mut record.state_evidence);
+        record.state_time = Some(used);
+        record.deletion_time = None;
+    }
+    // KMS gives the same error for keys that wait for deletion: it tells nothing new of those.
+    if let Some((refused, state)) = refused
+        && Some(refused) > record.state_time.max(record.last_use_time)
+        && !record.state.starts_with("Pending")
+    {
+        state.clone_into(&mut record.state);
+        "a refused use".clone_into(&mut record.state_evidence);
+        record.state_time = Some(refused);
     }
 }
 

@@ -3,25 +3,32 @@
 
 mod aliases;
 mod configurations;
+mod grants;
 mod key_state;
+mod keys;
 mod manager;
+mod runs;
 mod uses;
 
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::places::Places;
 use crate::model::resources::SortedResources;
+use crate::model::shared::Pool;
 use crate::model::usage_row::UsageRow;
 
 use self::aliases::Aliases;
 use self::configurations::Configurations;
 use self::key_state::KeyState;
-pub use self::uses::{SortedUses, Uses};
+pub use self::keys::SortedKeys;
+pub use self::uses::SortedUses;
+use self::uses::Uses;
 
 /// A fold in progress. Show it all aliases first, then each day's key changes and usage, in order.
 #[derive(Debug, Default)]
@@ -29,6 +36,7 @@ pub struct Fold {
     history: History,
     aliases: Aliases,
     keys: Vec<KeyState>,
+    pool: Pool,
     by_arn: HashMap<String, usize, FxBuildHasher>,
     uses: Uses,
     configurations: Configurations,
@@ -38,7 +46,7 @@ pub struct Fold {
 #[derive(Debug)]
 pub struct Snapshots {
     /// Keys, sorted.
-    pub keys: Vec<KeyRecord>,
+    pub keys: SortedKeys,
     /// Uses, sorted.
     pub uses: SortedUses,
     /// Resources, sorted.
@@ -75,7 +83,7 @@ impl Fold {
             self.aliases.inventory(&key.key_arn, alias);
         }
         let place = self.place(&key.key_arn);
-        self.keys[place].inventory(key);
+        self.keys[place].inventory(key, &mut self.pool);
     }
 
     /// Takes a key change; those of a day come in order of time.
@@ -83,7 +91,7 @@ impl Fold {
         self.aliases.note(change);
         if !change.key_arn.is_empty() {
             let place = self.place(&change.key_arn);
-            self.keys[place].change(change);
+            self.keys[place].change(change, self.history.policy(&change.key_arn), &mut self.pool);
             if !change.attempt && !change.policy.is_empty() {
                 self.history.note_policy(&change.key_arn, &change.policy);
             }
@@ -103,23 +111,25 @@ impl Fold {
         mut see: impl FnMut(&UsageRow<'b>, &History),
     ) {
         let (mut keys, mut known) = (Places::default(), uses::Known::default());
+        self.uses.expect(rows.size_hint().0);
         for row in rows {
             if !row.key_arn.is_empty() {
-                let place = keys.of(row.key_arn, |arn| self.place(arn));
+                let (place, owner) = keys.of(row.key_arn, |arn| (self.place(arn), owner_account(arn)));
                 let destination = Some(row.destination_key_arn)
                     .filter(|arn| !arn.is_empty() && *arn != row.key_arn)
-                    .map(|arn| keys.of(arn, |arn| self.place(arn)));
+                    .map(|arn| keys.of(arn, |arn| (self.place(arn), owner_account(arn))).0);
                 let counts = self.history.counts_once(&row);
                 for place in [Some(place), destination].into_iter().flatten() {
-                    self.keys[place].used(&row, counts);
+                    self.keys[place].used(&row, counts, &mut self.pool);
                 }
                 self.note_first_use(&row, day);
                 if counts {
-                    self.uses.count(&row, self.history.relation(&row), &mut known);
+                    self.uses.count(&row, self.history.relation(&row, owner), &mut known);
                 }
             }
             see(&row, &self.history);
         }
+        self.uses.settle();
     }
 
     /// What the usage rules may ask.
@@ -131,20 +141,13 @@ impl Fold {
     /// The snapshots, sorted.
     #[must_use]
     pub fn finish(self) -> Snapshots {
-        let Self { history, aliases, keys, by_arn, uses, configurations } = self;
-        let mut names = aliases.by_key();
-        let mut arns: Vec<_> = by_arn.into_iter().collect();
-        arns.sort_unstable_by_key(|(_, place)| *place);
-        let mut records: Vec<_> = arns
-            .into_iter()
-            .zip(keys)
-            .map(|((arn, _), state)| {
-                let aliases = names.remove(&arn).unwrap_or_default();
-                state.into_record(arn, aliases)
-            })
-            .collect();
-        records.sort_unstable_by(|a, b| a.key_arn.cmp(&b.key_arn));
-        Snapshots { keys: records, uses: uses.sorted(), resources: configurations.resources.sorted(), history }
+        let Self { history, aliases, keys, pool: _, by_arn, uses, configurations } = self;
+        Snapshots {
+            keys: SortedKeys::of(by_arn.into_iter(), keys, aliases.by_key()),
+            uses: uses.sorted(),
+            resources: configurations.resources.sorted(),
+            history,
+        }
     }
 
     /// Where the key stands; it is new if it was never heard of.
@@ -164,5 +167,58 @@ impl Fold {
                 self.history.note_use(key, row.principal_arn, day);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Seconds;
+    use crate::model::usage::Relation;
+
+    /// A use of `key` by a principal of `caller`, in the caller's copy.
+    fn used<'a>(key: &'a str, caller: &'a str) -> UsageRow<'a> {
+        UsageRow {
+            hour: Seconds(0),
+            event_source: "kms.amazonaws.com",
+            event_name: "Decrypt",
+            operation_class: "crypto",
+            account_id: caller,
+            region: "us-east-1",
+            key_arn: key,
+            key_ref: "",
+            destination_key_arn: "",
+            principal_arn: "p",
+            principal_type: "",
+            principal_account_id: caller,
+            via_service: "",
+            context_pattern: "",
+            error_code: "",
+            error_reason: "",
+            side: "caller",
+            requests: 1,
+            first: Seconds(0),
+            last: Seconds(0),
+            sample_event_id: "",
+        }
+    }
+
+    #[test]
+    fn how_accounts_stand_is_known_of_each_key() {
+        let (own, other) = ("111122223333", "444455556666");
+        let [in_own, in_other] =
+            [own, other].map(|owner| format!("arn:aws:kms:us-east-1:{owner}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
+        let mut fold = Fold::new(History::new([own.to_owned()].into(), [].into()));
+        let rows = [used(&in_own, other), used("no ARN", own), used(&in_other, own), used(&in_own, own)];
+        fold.usage(0, rows.into_iter(), |_, _| ());
+        let mut relations = Vec::new();
+        let told = fold.finish().uses.chunks(10, |rows| {
+            relations.extend(rows.iter().map(|row| (row.key_account_id.to_owned(), row.relation)));
+            Ok::<_, ()>(())
+        });
+        assert_eq!(told, Ok(()));
+        let expected =
+            [(own, Relation::Same), (own, Relation::Inbound), (other, Relation::Outbound), ("", Relation::Unknown)];
+        assert_eq!(relations, expected.map(|(owner, relation)| (owner.to_owned(), relation)));
     }
 }

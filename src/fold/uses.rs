@@ -1,4 +1,5 @@
-//! Who ever used which key: counted over all days, each distinct text held once.
+//! Who ever used which key, counted over all days. What was counted for long enough is put in order and
+//! packed, so that a few ten thousand rows are open at a time, however many there are.
 
 use std::hash::BuildHasher;
 
@@ -6,44 +7,58 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
+use super::runs::{self, Count, Key, Run, TEXTS, Word};
 use crate::kms::failure::Ending;
+use crate::model::arn::owner_account;
 use crate::model::key_record::KeyUse;
 use crate::model::places::Places;
 use crate::model::strings::{Strings, Symbol};
-use crate::model::time::Seconds;
 use crate::model::usage::Relation;
 use crate::model::usage_row::UsageRow;
 
-/// Texts of a [`Key`], in the order that rows are sorted by.
-const TEXTS: usize = 7;
+/// Rows that are open until they are packed. As many more as lie in memory together may join them.
+const OPEN: usize = 32_768;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Key {
-    texts: [Symbol; TEXTS],
-    relation: Relation,
-}
+/// Bytes of a packed row, at most, nearly.
+const PACKED: usize = 20;
 
-#[derive(Debug, Clone, Copy)]
-struct Count {
-    first: Seconds,
-    last: Seconds,
-    requests: i64,
-    errors: i64,
-}
+/// Runs that may stand side by side whatever their lengths.
+const FEW: usize = 4;
 
 /// All uses.
-#[derive(Debug, Default)]
-pub struct Uses {
+#[derive(Debug)]
+pub(super) struct Uses {
+    open_at_most: usize,
     strings: Strings,
-    /// There may be very many: they stand in one place, where they can be sorted.
     rows: Vec<(Key, Count)>,
     by_key: HashTable<u32>,
+    /// But for the last few, each is at least twice as long as all after it: so there are not many, and
+    /// no row is packed often.
+    runs: Vec<Run>,
 }
 
 /// Symbols of the texts of some rows that lie in memory together, column by column.
 pub(super) type Known<'b> = [Places<'b, Symbol>; TEXTS];
 
+impl Default for Uses {
+    fn default() -> Self {
+        Self::open_at_most(OPEN)
+    }
+}
+
 impl Uses {
+    /// None yet. So many rows are open until they are packed; what is counted does not depend on it.
+    fn open_at_most(rows: usize) -> Self {
+        Self {
+            open_at_most: rows,
+            strings: Strings::default(),
+            rows: Vec::new(),
+            by_key: HashTable::new(),
+            runs: Vec::new(),
+        }
+    }
+
+    /// Counts a row.
     pub(super) fn count<'b>(&mut self, row: &UsageRow<'b>, relation: Relation, known: &mut Known<'b>) {
         let strings = &mut self.strings;
         let [arn, principal, via, source, class, context, account] = known;
@@ -57,80 +72,216 @@ impl Uses {
             symbol(context, row.context_pattern),
             symbol(account, row.principal_account_id),
         ];
-        let key = Key { texts, relation };
+        let key = Key { texts, relation: Word::of(relation) };
         let failed = !matches!(Ending::of(Some(row.error_code)), Ending::Succeeded | Ending::DryRun);
         let errors = if failed { row.requests } else { 0 };
+        let count = Count { first: row.first, last: row.last, requests: row.requests, errors };
         let Self { rows, by_key, .. } = self;
         let at = |place: &u32| *place as usize;
         let hash = |key: &Key| FxBuildHasher.hash_one(key);
         match by_key.entry(hash(&key), |place| rows[at(place)].0 == key, |place| hash(&rows[at(place)].0)) {
-            Entry::Occupied(place) => {
-                let count = &mut rows[at(place.get())].1;
-                count.first = count.first.min(row.first);
-                count.last = count.last.max(row.last);
-                count.requests += row.requests;
-                count.errors += errors;
-            }
+            Entry::Occupied(place) => rows[at(place.get())].1.add(&count),
             Entry::Vacant(place) => {
                 place.insert(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-                rows.push((key, Count { first: row.first, last: row.last, requests: row.requests, errors }));
+                rows.push((key, count));
             }
         }
     }
 
+    /// Makes room for rows that are about to be counted.
+    pub(super) fn expect(&mut self, rows: usize) {
+        let Self { rows: known, by_key, .. } = self;
+        by_key.reserve(rows, |place| FxBuildHasher.hash_one(known[*place as usize].0));
+    }
+
+    /// Packs what is open if it is enough. Symbols of rows counted before mean nothing afterwards.
+    pub(super) fn settle(&mut self) {
+        if self.rows.len() >= self.open_at_most {
+            self.pack();
+            self.join();
+        }
+    }
+
+    fn pack(&mut self) {
+        let (strings, names) = std::mem::take(&mut self.strings).into_sorted();
+        self.by_key.clear();
+        self.rows.iter_mut().for_each(|(key, _)| key.texts = key.texts.map(|symbol| names.of(symbol)));
+        self.rows.sort_unstable_by_key(|(key, _)| *key);
+        let bytes = self.rows.len() * PACKED;
+        self.runs.push(Run::pack(strings, self.rows.drain(..), bytes));
+    }
+
+    /// Makes one run of the last ones, if there are many, each less than twice as long as all after it.
+    fn join(&mut self) {
+        if self.runs.len() <= FEW {
+            return;
+        }
+        let mut rows = 0;
+        let short = self.runs.iter().rev().take_while(|run| {
+            let short = rows == 0 || run.len() < 2 * rows;
+            rows += run.len();
+            short
+        });
+        let short = short.count();
+        if short > 1 {
+            // Their room is taken again when there are rows: here both would be at their largest.
+            self.rows = Vec::new();
+            let last = self.runs.split_off(self.runs.len() - short);
+            self.runs.push(Run::of(&last));
+        }
+    }
+
     /// The rows, in the order of all their texts.
-    #[must_use]
-    pub fn sorted(self) -> SortedUses {
-        let Self { strings, mut rows, by_key } = self;
-        drop(by_key);
-        let (strings, names) = strings.into_sorted();
-        rows.iter_mut().for_each(|(key, _)| key.texts = key.texts.map(|symbol| names.of(symbol)));
-        rows.sort_unstable_by_key(|(key, _)| (key.texts, key.relation.as_str()));
-        SortedUses { strings, rows }
+    pub(super) fn sorted(mut self) -> SortedUses {
+        if !self.rows.is_empty() {
+            self.pack();
+        }
+        SortedUses { runs: self.runs }
     }
 }
 
 /// All uses, sorted. There may be very many: rows are made some at a time.
 #[derive(Debug)]
 pub struct SortedUses {
-    strings: Strings,
-    rows: Vec<(Key, Count)>,
+    runs: Vec<Run>,
 }
 
 impl SortedUses {
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.rows.len()
+    /// Shows the rows to `see`, so many at a time; the last may be fewer.
+    ///
+    /// # Errors
+    /// What `see` says.
+    pub fn chunks<E>(&self, size: usize, mut see: impl FnMut(&[KeyUse<'_>]) -> Result<(), E>) -> Result<(), E> {
+        let (strings, mut rows) = runs::merged(&self.runs);
+        let mut owners = Places::default();
+        loop {
+            let row = |(key, count): (Key, Count)| {
+                let mut row = row(&strings, &key, &count);
+                let owner = |arn| owner_account(arn).unwrap_or_default();
+                row.key_account_id = owners.of(row.key_arn, owner);
+                row
+            };
+            let chunk: Vec<_> = rows.by_ref().take(size).map(row).collect();
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            see(&chunk)?;
+        }
     }
+}
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+fn row<'s>(strings: &'s Strings, key: &Key, count: &Count) -> KeyUse<'s> {
+    let [key_arn, principal_arn, via_service, event_source, operation_class, context_pattern, principal_account_id] =
+        key.texts.map(|symbol| strings.get(symbol));
+    KeyUse {
+        key_arn,
+        key_account_id: "",
+        principal_arn,
+        principal_account_id,
+        via_service,
+        event_source,
+        operation_class,
+        context_pattern,
+        relation: key.relation.relation(),
+        first_time: count.first,
+        last_time: count.last,
+        requests: count.requests,
+        errors: count.errors,
     }
+}
 
-    /// The rows, at most `size` at a time.
-    pub fn chunks(&self, size: usize) -> impl Iterator<Item = Vec<KeyUse<'_>>> {
-        self.rows.chunks(size).map(|rows| rows.iter().map(|(key, count)| self.row(key, count)).collect())
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::time::Seconds;
+    use proptest::prelude::*;
 
-    fn row(&self, key: &Key, count: &Count) -> KeyUse<'_> {
-        let [key_arn, principal_arn, via_service, event_source, operation_class, context_pattern, principal_account_id] =
-            key.texts.map(|symbol| self.strings.get(symbol));
-        KeyUse {
+    fn used(
+        key_arn: &'static str,
+        principal_arn: &'static str,
+        error_code: &'static str,
+        first: i64,
+    ) -> UsageRow<'static> {
+        UsageRow {
+            hour: Seconds(0),
+            event_source: "kms.amazonaws.com",
+            event_name: "Decrypt",
+            operation_class: "crypto",
+            account_id: "",
+            region: "",
             key_arn,
+            key_ref: "",
+            destination_key_arn: "",
             principal_arn,
-            principal_account_id,
-            via_service,
-            event_source,
-            operation_class,
-            context_pattern,
-            relation: key.relation,
-            first_time: count.first,
-            last_time: count.last,
-            requests: count.requests,
-            errors: count.errors,
+            principal_type: "",
+            principal_account_id: "",
+            via_service: "",
+            context_pattern: "",
+            error_code,
+            error_reason: "",
+            side: "local",
+            requests: first % 7 + 1,
+            first: Seconds(first),
+            last: Seconds(first + 10),
+            sample_event_id: "",
+        }
+    }
+
+    /// What is counted of `days`, some of which lie in memory together, if so many rows stay open.
+    fn counted(days: &[Vec<(UsageRow<'static>, Relation)>], open: usize) -> Vec<KeyUse<'static>> {
+        let mut uses = Uses::open_at_most(open);
+        for day in days {
+            let mut known = Known::default();
+            day.iter().for_each(|(row, relation)| uses.count(row, *relation, &mut known));
+            uses.settle();
+        }
+        let lengths: Vec<usize> = uses.runs.iter().map(Run::len).collect();
+        let rows: usize = lengths.iter().sum();
+        assert!(lengths.len() <= FEW + rows.checked_ilog2().map_or(0, |log| log as usize), "many runs: {lengths:?}");
+        let mut rows = Vec::new();
+        let kept = |text: &str| -> &'static str { text.to_owned().leak() };
+        let keep = |row: &KeyUse<'_>| KeyUse {
+            key_arn: kept(row.key_arn),
+            key_account_id: kept(row.key_account_id),
+            principal_arn: kept(row.principal_arn),
+            principal_account_id: "",
+            via_service: "",
+            event_source: kept(row.event_source),
+            operation_class: kept(row.operation_class),
+            context_pattern: "",
+            ..*row
+        };
+        let seen = uses.sorted().chunks(3, |chunk| {
+            rows.extend(chunk.iter().map(keep));
+            if chunk.len() > 3 { Err(()) } else { Ok(()) }
+        });
+        assert_eq!(seen, Ok(()));
+        rows
+    }
+
+    fn days() -> impl Strategy<Value = Vec<Vec<(UsageRow<'static>, Relation)>>> {
+        let keys = prop::sample::select(vec!["k/c", "k/a", "k/b", "k/ab", "k/d", "k/aa", "k"]);
+        let principals = prop::sample::select(vec!["p/z", "p/m", "p/a", "", "k/a"]);
+        let errors = prop::sample::select(vec!["", "AccessDenied", "DryRunOperationException"]);
+        let relations = prop::sample::select(vec![Relation::Same, Relation::Foreign, Relation::Inbound]);
+        let row = (keys, principals, errors, relations, -5..1_000_000_i64)
+            .prop_map(|(key, principal, error, relation, first)| (used(key, principal, error, first), relation));
+        prop::collection::vec(prop::collection::vec(row, 0..12), 0..20)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_counted_does_not_depend_on_how_much_stays_open(days in days()) {
+            let at_once = counted(&days, usize::MAX);
+            prop_assert!(at_once.is_sorted_by_key(|u| (u.key_arn, u.principal_arn, u.relation.as_str())));
+            let requests = days.iter().flatten().map(|(row, _)| row.requests).sum::<i64>();
+            prop_assert_eq!(at_once.iter().map(|row| row.requests).sum::<i64>(), requests);
+            for open in [1, 2, 5, 30] {
+                prop_assert_eq!(&counted(&days, open), &at_once);
+            }
+            let mut other_way = days.clone();
+            other_way.reverse();
+            prop_assert_eq!(&counted(&other_way, 4), &at_once);
         }
     }
 }

@@ -27,16 +27,16 @@ const HELD: usize = 64 << 20;
 
 /// A merged file.
 #[derive(Debug)]
-pub(super) struct Whole {
-    pub(super) content: Vec<u8>,
-    pub(super) rows: u64,
+pub(crate) struct Whole {
+    pub(crate) content: Vec<u8>,
+    pub(crate) rows: u64,
 }
 
 /// Merges `files`, each read by `get` when its turn comes. Equal rows stay in the order of the files.
 ///
 /// # Errors
 /// If one cannot be read, or has columns that this version does not know: they would be lost.
-pub(super) fn merge<T: Table, F>(
+pub(crate) fn merge<T: Table, F>(
     files: &[F],
     mut get: impl FnMut(&F) -> Result<Vec<u8>, LakeError>,
 ) -> Result<Whole, LakeError> {

@@ -10,7 +10,7 @@ pub mod error;
 pub mod ledger;
 pub mod local;
 mod locks;
-mod merge;
+pub(crate) mod merge;
 pub mod parquet;
 pub mod prune;
 pub mod read;

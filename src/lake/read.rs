@@ -1,5 +1,6 @@
 //! Reads committed tables back: usage for the fold, and any table for commands.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::statistics::Statistics;
 
 use serde_json::{Map, Value};
 
@@ -28,6 +31,7 @@ use crate::model::time::Seconds;
 pub struct Rows {
     table: &'static str,
     bytes: u64,
+    without_values: Vec<&'static str>,
     batches: Vec<RecordBatch>,
 }
 
@@ -83,7 +87,7 @@ const BATCH: usize = 32_768;
 pub enum Columns<'c> {
     /// All.
     All,
-    /// Those with these names.
+    /// Those with these names, if there is a value in them: nulls need not be read.
     These(&'c [&'static str]),
 }
 
@@ -92,9 +96,9 @@ pub enum Columns<'c> {
 /// # Errors
 /// If it cannot be read.
 pub fn rows<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Result<Option<Rows>, LakeError> {
-    let Some((bytes, reader)) = open::<T>(storage, path, columns)? else { return Ok(None) };
+    let Some(Opened { bytes, without_values, reader }) = open::<T>(storage, path, columns)? else { return Ok(None) };
     let batches = reader.collect::<Result<_, _>>().map_err(|e| unreadable(path, &e))?;
-    Ok(Some(Rows { table: T::NAME, bytes, batches }))
+    Ok(Some(Rows { table: T::NAME, bytes, without_values, batches }))
 }
 
 /// Shows a committed file of table `T` batch by batch: files of compacted days are large.
@@ -109,10 +113,10 @@ pub fn each_batch<T: Table>(
 ) -> Result<(), LakeError> {
     // Between looking at the one place and the other it may have moved: final, staged, final.
     for path in [&file.path, &file.staged, &file.path] {
-        if let Some((_, reader)) = open::<T>(storage, path, columns)? {
+        if let Some(Opened { without_values, reader, .. }) = open::<T>(storage, path, columns)? {
             for batch in reader {
                 let batch = batch.map_err(|e| unreadable(path, &e))?;
-                with(Batch { table: T::NAME, batch: &batch })?;
+                with(Batch { table: T::NAME, without_values: &without_values, batch: &batch })?;
             }
             return Ok(());
         }
@@ -120,26 +124,34 @@ pub fn each_batch<T: Table>(
     Err(nowhere(file))
 }
 
-fn open<T: Table>(
-    storage: &dyn Storage,
-    path: &str,
-    columns: Columns<'_>,
-) -> Result<Option<(u64, ParquetRecordBatchReader)>, LakeError> {
+/// A file that is about to be read.
+struct Opened {
+    bytes: u64,
+    /// Columns that are left out, since all that they hold is null.
+    without_values: Vec<&'static str>,
+    reader: ParquetRecordBatchReader,
+}
+
+fn open<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Result<Option<Opened>, LakeError> {
     let Some(content) = storage.get(path)? else { return Ok(None) };
     let bytes = content.len() as u64;
     let content = Bytes::from(content);
     let metadata = ArrowReaderMetadata::load(&content, ArrowReaderOptions::new()).map_err(|e| unreadable(path, &e))?;
-    let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(&metadata));
+    let without_values = without_values::<T>(&metadata);
+    let options = ArrowReaderOptions::new().with_schema(with_dictionaries::<T>(&metadata, &without_values));
     let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(content, options)
         .and_then(|builder| {
             let wanted = match columns {
                 Columns::All => ProjectionMask::all(),
-                Columns::These(names) => ProjectionMask::columns(builder.parquet_schema(), names.iter().copied()),
+                Columns::These(names) => {
+                    let with_values = names.iter().copied().filter(|name| !without_values.contains(name));
+                    ProjectionMask::columns(builder.parquet_schema(), with_values)
+                }
             };
             builder.with_projection(wanted).with_batch_size(BATCH).build()
         })
         .map_err(|e| unreadable(path, &e))?;
-    Ok(Some((bytes, reader)))
+    Ok(Some(Opened { bytes, without_values, reader }))
 }
 
 fn unreadable(path: &str, reason: &dyn std::fmt::Display) -> LakeError {
@@ -150,22 +162,25 @@ fn nowhere(file: &FileEntry) -> LakeError {
     LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() }
 }
 
+/// The columns of a file that hold nothing but nulls, as its statistics tell.
+fn without_values<T: Table>(metadata: &ArrowReaderMetadata) -> Vec<&'static str> {
+    let groups = metadata.metadata().row_groups();
+    let all_null = |column: &ColumnChunkMetaData| {
+        column.statistics().and_then(Statistics::null_count_opt) == u64::try_from(column.num_values()).ok()
+    };
+    // No column has more than one leaf. An empty list counts as a value that is null.
+    let fields = metadata.schema().fields().iter().enumerate().filter(|(_, field)| !field.data_type().is_nested());
+    let empty = fields.filter(|(leaf, _)| groups.iter().all(|group| all_null(group.column(*leaf))));
+    let known = |name: &str| T::COLUMNS.iter().map(|column| column.name).find(|known| *known == name);
+    empty.filter_map(|(_, field)| known(field.name())).collect()
+}
+
 /// Asks for dictionaries of the columns that were written with one. Of a column without values the
 /// reader would make one, row by row.
-fn with_dictionaries<T: Table>(metadata: &ArrowReaderMetadata) -> Arc<Schema> {
-    let groups = metadata.metadata().row_groups();
-    let has_values = |name: &str| {
-        let columns = groups
-            .iter()
-            .flat_map(parquet::file::metadata::RowGroupMetaData::columns)
-            .filter(|c| c.column_path().string() == name);
-        columns.into_iter().any(|c| {
-            c.statistics().and_then(parquet::file::statistics::Statistics::null_count_opt)
-                != u64::try_from(c.num_values()).ok()
-        })
-    };
+fn with_dictionaries<T: Table>(metadata: &ArrowReaderMetadata, without_values: &[&str]) -> Arc<Schema> {
     let recurs = |name: &str| {
-        T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text) && has_values(name)
+        T::COLUMNS.iter().any(|column| column.name == name && column.kind == Type::Text)
+            && !without_values.contains(&name)
     };
     let fields: Vec<_> = metadata
         .schema()
@@ -191,7 +206,7 @@ impl Rows {
 
     /// The batches of the file.
     pub fn batches(&self) -> impl Iterator<Item = Batch<'_>> {
-        self.batches.iter().map(|batch| Batch { table: self.table, batch })
+        self.batches.iter().map(|batch| Batch { table: self.table, without_values: &self.without_values, batch })
     }
 }
 
@@ -199,6 +214,7 @@ impl Rows {
 #[derive(Clone, Copy)]
 pub struct Batch<'b> {
     table: &'static str,
+    without_values: &'b [&'static str],
     batch: &'b RecordBatch,
 }
 
@@ -215,9 +231,13 @@ impl<'b> Batch<'b> {
         self.len() == 0
     }
 
-    fn column(&self, name: &'static str) -> Result<&'b dyn Array, LakeError> {
-        let found = self.batch.column_by_name(name).map(AsRef::as_ref);
-        found.ok_or(LakeError::Column { table: self.table, column: name })
+    /// A column; `None` if it holds nothing but nulls.
+    fn column(&self, name: &'static str) -> Result<Option<&'b dyn Array>, LakeError> {
+        match self.batch.column_by_name(name) {
+            Some(column) => Ok(Some(column.as_ref())),
+            None if self.without_values.contains(&name) => Ok(None),
+            None => Err(LakeError::Column { table: self.table, column: name }),
+        }
     }
 
     /// A column of text.
@@ -226,9 +246,9 @@ impl<'b> Batch<'b> {
     /// If there is none of this name and type.
     pub fn text(&self, name: &'static str) -> Result<Text<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        let column = self.column(name)?;
+        let Some(column) = self.column(name)? else { return Ok(Text::Missing) };
         match column.as_dictionary_opt::<Int32Type>() {
-            Some(keys) => keys.values().as_string_opt().map(|values| Text::Dictionary { keys, values }).ok_or(wrong),
+            Some(keys) => keys.values().as_string_opt().map(|values| Text::of_dictionary(keys, values)).ok_or(wrong),
             None => column.as_string_opt().map(Text::Plain).ok_or(wrong),
         }
     }
@@ -238,25 +258,28 @@ impl<'b> Batch<'b> {
     /// # Errors
     /// If there is one of this name that is no text.
     pub fn added_text(&self, name: &'static str) -> Result<Text<'b>, LakeError> {
-        if self.batch.column_by_name(name).is_some() { self.text(name) } else { Ok(Text::Missing) }
+        self.text(name)
+            .or_else(|error| if self.batch.column_by_name(name).is_some() { Err(error) } else { Ok(Text::Missing) })
     }
 
     /// A column of integers.
     ///
     /// # Errors
     /// If there is none of this name and type.
-    pub fn integers(&self, name: &'static str) -> Result<&'b Int64Array, LakeError> {
+    pub fn integers(&self, name: &'static str) -> Result<Integers<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        self.column(name)?.as_primitive_opt::<Int64Type>().ok_or(wrong)
+        let Some(column) = self.column(name)? else { return Ok(Integers(None)) };
+        column.as_primitive_opt::<Int64Type>().map(|column| Integers(Some(column))).ok_or(wrong)
     }
 
     /// A column of booleans.
     ///
     /// # Errors
     /// If there is none of this name and type.
-    pub fn booleans(&self, name: &'static str) -> Result<&'b BooleanArray, LakeError> {
+    pub fn booleans(&self, name: &'static str) -> Result<Booleans<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        self.column(name)?.as_boolean_opt().ok_or(wrong)
+        let Some(column) = self.column(name)? else { return Ok(Booleans(None)) };
+        column.as_boolean_opt().map(|column| Booleans(Some(column))).ok_or(wrong)
     }
 
     /// A column of times.
@@ -265,7 +288,8 @@ impl<'b> Batch<'b> {
     /// If there is none of this name and type.
     pub fn times(&self, name: &'static str) -> Result<Times<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        self.column(name)?.as_primitive_opt::<TimestampMillisecondType>().map(Times).ok_or(wrong)
+        let Some(column) = self.column(name)? else { return Ok(Times(None)) };
+        column.as_primitive_opt::<TimestampMillisecondType>().map(|column| Times(Some(column))).ok_or(wrong)
     }
 
     /// A column of lists of text.
@@ -274,50 +298,94 @@ impl<'b> Batch<'b> {
     /// If there is none of this name and type.
     pub fn lists(&self, name: &'static str) -> Result<Lists<'b>, LakeError> {
         let wrong = LakeError::Column { table: self.table, column: name };
-        self.column(name)?.as_list_opt::<i32>().map(Lists).ok_or(wrong)
+        self.column(name)?.and_then(|column| column.as_list_opt::<i32>()).map(Lists).ok_or(wrong)
     }
 }
 
 /// A column of text; null is empty.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub enum Text<'b> {
     /// Each distinct text once.
     Dictionary {
         /// Which text each row has.
-        keys: &'b DictionaryArray<Int32Type>,
-        /// The texts.
-        values: &'b StringArray,
+        keys: Cow<'b, [i32]>,
+        /// The texts, and the empty one.
+        values: Vec<&'b str>,
     },
     /// A text a row.
     Plain(&'b StringArray),
-    /// No column: the file is older.
+    /// No text in any row, or no column: the file is older.
     Missing,
 }
 
 impl<'b> Text<'b> {
+    fn of_dictionary(keys: &'b DictionaryArray<Int32Type>, values: &'b StringArray) -> Self {
+        let none = i32::try_from(values.len()).unwrap_or(i32::MAX);
+        let keys = match keys.keys() {
+            keys if keys.null_count() == 0 => Cow::Borrowed(keys.values().as_ref()),
+            keys => keys.iter().map(|key| key.unwrap_or(none)).collect(),
+        };
+        let values = values.iter().map(Option::unwrap_or_default).chain([""]).collect();
+        Self::Dictionary { keys, values }
+    }
+
     /// The text in a row.
     #[must_use]
+    #[inline]
     pub fn at(&self, row: usize) -> &'b str {
         match self {
-            Self::Dictionary { keys, values } => match keys.key(row) {
-                Some(key) if values.is_valid(key) => values.value(key),
-                _ => "",
-            },
+            Self::Dictionary { keys, values } => {
+                usize::try_from(keys[row]).ok().and_then(|key| values.get(key)).copied().unwrap_or_default()
+            }
             Self::Plain(values) if values.is_valid(row) => values.value(row),
             Self::Plain(_) | Self::Missing => "",
+        }
+    }
+
+    /// The texts of the first `rows` rows; some may be there more than once.
+    #[must_use]
+    pub fn distinct(&self, rows: usize) -> Vec<&'b str> {
+        match self {
+            Self::Dictionary { values, .. } => values.clone(),
+            Self::Plain(_) | Self::Missing => (0..rows).map(|row| self.at(row)).collect(),
         }
     }
 }
 
 /// A column of times.
 #[derive(Clone, Copy)]
-pub struct Times<'b>(&'b TimestampMillisecondArray);
+pub struct Times<'b>(Option<&'b TimestampMillisecondArray>);
 
 impl Times<'_> {
     /// The time in a row.
     #[must_use]
     pub fn at(&self, row: usize) -> Option<Seconds> {
-        self.0.is_valid(row).then(|| Seconds(self.0.value(row).div_euclid(1_000)))
+        let column = self.0.filter(|column| column.is_valid(row))?;
+        Some(Seconds(column.value(row).div_euclid(1_000)))
+    }
+}
+
+/// A column of integers.
+#[derive(Clone, Copy)]
+pub struct Integers<'b>(Option<&'b Int64Array>);
+
+impl Integers<'_> {
+    /// The number in a row.
+    #[must_use]
+    pub fn at(&self, row: usize) -> Option<i64> {
+        self.0.filter(|column| column.is_valid(row)).map(|column| column.value(row))
+    }
+}
+
+/// A column of booleans.
+#[derive(Clone, Copy)]
+pub struct Booleans<'b>(Option<&'b BooleanArray>);
+
+impl Booleans<'_> {
+    /// What a row says.
+    #[must_use]
+    pub fn at(&self, row: usize) -> Option<bool> {
+        self.0.filter(|column| column.is_valid(row)).map(|column| column.value(row))
     }
 }
 
@@ -354,14 +422,8 @@ impl Batch<'_> {
                 Type::Text | Type::Id => {
                     Some(self.text(name)?.at(row)).filter(|text| !text.is_empty()).map(Value::from)
                 }
-                Type::Integer => {
-                    let column = self.integers(name)?;
-                    column.is_valid(row).then(|| Value::from(column.value(row)))
-                }
-                Type::Boolean => {
-                    let column = self.booleans(name)?;
-                    column.is_valid(row).then(|| Value::from(column.value(row)))
-                }
+                Type::Integer => self.integers(name)?.at(row).map(Value::from),
+                Type::Boolean => self.booleans(name)?.at(row).map(Value::from),
                 Type::Timestamp => self.times(name)?.at(row).map(|time| Value::from(time.rfc3339())),
                 Type::TextList => Some(Value::from(self.lists(name)?.at(row))),
                 Type::Bytes => None,

@@ -2,74 +2,96 @@
 
 use std::ops::Range;
 
-use arrow_array::{Array, BooleanArray, Int64Array};
-
 use super::LakeError;
-use super::read::{Batch, Text, Times};
+use super::read::{Batch, Booleans, Integers, Text, Times};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Outcome;
 use crate::model::key_change::KeyChange;
 use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 
-/// The columns of `usage` in one batch.
-pub struct UsageColumns<'b> {
-    len: usize,
-    requests: &'b Int64Array,
-    hour: Times<'b>,
-    event_source: Text<'b>,
-    event_name: Text<'b>,
-    operation_class: Text<'b>,
-    account_id: Text<'b>,
-    region: Text<'b>,
-    key_arn: Text<'b>,
-    key_ref: Text<'b>,
-    destination_key_arn: Text<'b>,
-    principal_arn: Text<'b>,
-    principal_type: Text<'b>,
-    principal_account_id: Text<'b>,
-    via_service: Text<'b>,
-    context_pattern: Text<'b>,
-    error_code: Text<'b>,
-    error_reason: Text<'b>,
-    side: Text<'b>,
-    first_event_time: Times<'b>,
-    last_event_time: Times<'b>,
-    sample_event_id: Text<'b>,
+/// The columns of a table in one batch, as far as the fold needs them: each with its kind.
+macro_rules! columns {
+    (text) => { Text<'b> };
+    (added_text) => { Text<'b> };
+    (times) => { Times<'b> };
+    (integers) => { Integers<'b> };
+    (booleans) => { Booleans<'b> };
+    ($(#[$doc:meta])* $name:ident { $($column:ident: $kind:ident,)* }) => {
+        $(#[$doc])*
+        pub struct $name<'b> {
+            len: usize,
+            $($column: columns!($kind),)*
+        }
+
+        impl<'b> $name<'b> {
+            /// The columns that are wanted.
+            pub const NAMES: &'static [&'static str] = &[$(stringify!($column)),*];
+
+            /// Finds the columns.
+            ///
+            /// # Errors
+            /// If one is missing.
+            pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
+                Ok(Self { len: batch.len(), $($column: batch.$kind(stringify!($column))?,)* })
+            }
+        }
+    };
+}
+
+/// Acts in several batches, in order of time, and of what tells apart acts of one second.
+pub fn in_order<C: Acts>(columns: &[C]) -> impl Iterator<Item = (&C, usize)> {
+    let places = |(batch, columns): (u32, &C)| -> Vec<_> {
+        columns.rows().map(|row| (columns.time(row as usize), batch, row)).collect()
+    };
+    let at = |(_, batch, row): (Seconds, u32, u32)| (&columns[batch as usize], row as usize);
+    let apart = |place: (Seconds, u32, u32)| {
+        let (columns, row) = at(place);
+        columns.apart(row)
+    };
+    let mut order: Vec<_> = (0..).zip(columns).flat_map(places).collect();
+    order.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| apart(*a).cmp(&apart(*b))));
+    order.into_iter().map(at)
+}
+
+/// Rows that are acts.
+pub trait Acts {
+    /// The numbers of the rows.
+    fn rows(&self) -> Range<u32>;
+    /// When an act was done.
+    fn time(&self, row: usize) -> Seconds;
+    /// What tells apart acts of one second.
+    fn apart(&self, row: usize) -> [&str; 4];
+}
+
+columns! {
+    /// The columns of `usage` in one batch.
+    UsageColumns {
+        requests: integers,
+        hour: times,
+        event_source: text,
+        event_name: text,
+        operation_class: text,
+        account_id: text,
+        region: text,
+        key_arn: text,
+        key_ref: text,
+        destination_key_arn: text,
+        principal_arn: text,
+        principal_type: text,
+        principal_account_id: text,
+        via_service: text,
+        context_pattern: text,
+        error_code: text,
+        error_reason: added_text,
+        side: text,
+        first_event_time: times,
+        last_event_time: times,
+        sample_event_id: text,
+    }
 }
 
 impl<'b> UsageColumns<'b> {
-    /// Finds the columns.
-    ///
-    /// # Errors
-    /// If one is missing.
-    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
-        Ok(Self {
-            len: batch.len(),
-            requests: batch.integers("requests")?,
-            hour: batch.times("hour")?,
-            event_source: batch.text("event_source")?,
-            event_name: batch.text("event_name")?,
-            operation_class: batch.text("operation_class")?,
-            account_id: batch.text("account_id")?,
-            region: batch.text("region")?,
-            key_arn: batch.text("key_arn")?,
-            key_ref: batch.text("key_ref")?,
-            destination_key_arn: batch.text("destination_key_arn")?,
-            principal_arn: batch.text("principal_arn")?,
-            principal_type: batch.text("principal_type")?,
-            principal_account_id: batch.text("principal_account_id")?,
-            via_service: batch.text("via_service")?,
-            context_pattern: batch.text("context_pattern")?,
-            error_code: batch.text("error_code")?,
-            error_reason: batch.added_text("error_reason")?,
-            side: batch.text("side")?,
-            first_event_time: batch.times("first_event_time")?,
-            last_event_time: batch.times("last_event_time")?,
-            sample_event_id: batch.text("sample_event_id")?,
-        })
-    }
-
     /// The rows, one by one.
     pub fn rows(&self) -> impl Iterator<Item = UsageRow<'b>> {
         (0..self.len).map(|row| self.row(row))
@@ -95,82 +117,54 @@ impl<'b> UsageColumns<'b> {
             error_reason: self.error_reason.at(row),
             side: self.side.at(row),
             sample_event_id: self.sample_event_id.at(row),
-            requests: self.requests.value(row),
+            requests: self.requests.at(row).unwrap_or_default(),
             first: self.first_event_time.at(row).unwrap_or_default(),
             last: self.last_event_time.at(row).unwrap_or_default(),
         }
     }
 }
 
-/// The columns of `configurations` in one batch.
-pub struct ConfigurationColumns<'b> {
-    len: usize,
-    service_rule: Text<'b>,
-    service: Text<'b>,
-    event_source: Text<'b>,
-    event_name: Text<'b>,
-    account_id: Text<'b>,
-    region: Text<'b>,
-    resource: Text<'b>,
-    choice: Text<'b>,
-    key_ref: Text<'b>,
-    key_arn: Text<'b>,
-    by_service: &'b BooleanArray,
-    default_alias: Text<'b>,
-    principal_arn: Text<'b>,
-    principal_type: Text<'b>,
-    session_name: Text<'b>,
-    via_service: Text<'b>,
-    requests: &'b Int64Array,
-    first_event_time: Times<'b>,
-    last_event_time: Times<'b>,
-    event_id: Text<'b>,
+columns! {
+    /// The columns of `configurations` in one batch.
+    ConfigurationColumns {
+        service_rule: text,
+        service: text,
+        event_source: text,
+        event_name: text,
+        account_id: text,
+        region: text,
+        resource: text,
+        choice: text,
+        key_ref: text,
+        key_arn: text,
+        by_service: booleans,
+        default_alias: text,
+        principal_arn: text,
+        principal_type: text,
+        session_name: text,
+        via_service: text,
+        requests: integers,
+        first_event_time: times,
+        last_event_time: times,
+        event_id: text,
+    }
+}
+
+impl Acts for ConfigurationColumns<'_> {
+    fn rows(&self) -> Range<u32> {
+        0..u32::try_from(self.len).unwrap_or(u32::MAX)
+    }
+
+    fn time(&self, row: usize) -> Seconds {
+        self.first_event_time.at(row).unwrap_or_default()
+    }
+
+    fn apart(&self, row: usize) -> [&str; 4] {
+        [&self.event_id, &self.service_rule, &self.choice, &self.key_ref].map(|column| column.at(row))
+    }
 }
 
 impl<'b> ConfigurationColumns<'b> {
-    /// Finds the columns.
-    ///
-    /// # Errors
-    /// If one is missing.
-    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
-        Ok(Self {
-            len: batch.len(),
-            service_rule: batch.text("service_rule")?,
-            service: batch.text("service")?,
-            event_source: batch.text("event_source")?,
-            event_name: batch.text("event_name")?,
-            account_id: batch.text("account_id")?,
-            region: batch.text("region")?,
-            resource: batch.text("resource")?,
-            choice: batch.text("choice")?,
-            key_ref: batch.text("key_ref")?,
-            key_arn: batch.text("key_arn")?,
-            by_service: batch.booleans("by_service")?,
-            default_alias: batch.text("default_alias")?,
-            principal_arn: batch.text("principal_arn")?,
-            principal_type: batch.text("principal_type")?,
-            session_name: batch.text("session_name")?,
-            via_service: batch.text("via_service")?,
-            requests: batch.integers("requests")?,
-            first_event_time: batch.times("first_event_time")?,
-            last_event_time: batch.times("last_event_time")?,
-            event_id: batch.text("event_id")?,
-        })
-    }
-
-    /// The numbers of the rows.
-    #[must_use]
-    pub fn rows(&self) -> Range<usize> {
-        0..self.len
-    }
-
-    /// What a row is sorted by: time, and what tells apart acts of one second.
-    #[must_use]
-    pub fn order(&self, row: usize) -> (Seconds, [&'b str; 4]) {
-        let time = self.first_event_time.at(row).unwrap_or_default();
-        (time, [self.event_id, self.service_rule, self.choice, self.key_ref].map(|column| column.at(row)))
-    }
-
     /// A row.
     #[must_use]
     pub fn row(&self, row: usize) -> ConfigurationRow<'b> {
@@ -185,13 +179,13 @@ impl<'b> ConfigurationColumns<'b> {
             choice: self.choice.at(row),
             key_ref: self.key_ref.at(row),
             key_arn: self.key_arn.at(row),
-            by_service: self.by_service.is_valid(row) && self.by_service.value(row),
+            by_service: self.by_service.at(row).unwrap_or_default(),
             default_alias: self.default_alias.at(row),
             principal_arn: self.principal_arn.at(row),
             principal_type: self.principal_type.at(row),
             session_name: self.session_name.at(row),
             via_service: self.via_service.at(row),
-            requests: self.requests.value(row),
+            requests: self.requests.at(row).unwrap_or_default(),
             first: self.first_event_time.at(row).unwrap_or_default(),
             last: self.last_event_time.at(row).unwrap_or_default(),
             event_id: self.event_id.at(row),
@@ -199,134 +193,160 @@ impl<'b> ConfigurationColumns<'b> {
     }
 }
 
-/// The columns of `key_changes` in one batch, as far as the fold needs them.
-pub struct KeyChangeColumns<'b> {
-    len: usize,
-    change: Text<'b>,
-    outcome: Text<'b>,
-    event_time: Times<'b>,
-    last_event_time: Times<'b>,
-    event_id: Text<'b>,
-    shared_event_id: Text<'b>,
-    account_id: Text<'b>,
-    region: Text<'b>,
-    key_arn: Text<'b>,
-    alias: Text<'b>,
-    error_code: Text<'b>,
-    principal_arn: Text<'b>,
-    principal_type: Text<'b>,
-    session_name: Text<'b>,
-    via_service: Text<'b>,
-    key_state: Text<'b>,
-    key_manager: Text<'b>,
-    key_origin: Text<'b>,
-    key_spec: Text<'b>,
-    key_usage: Text<'b>,
-    multi_region: &'b BooleanArray,
-    rotation_period_days: &'b Int64Array,
-    rotation_type: Text<'b>,
-    due_time: Times<'b>,
-    grant_id: Text<'b>,
-    grantee: Text<'b>,
-    grant_operations: Text<'b>,
-    grant_constraints: Text<'b>,
-    grant_retiring: Text<'b>,
-    policy: Text<'b>,
-    tags: Text<'b>,
+columns! {
+    /// The columns of `key_changes` in one batch.
+    KeyChangeColumns {
+        change: text,
+        outcome: text,
+        event_time: times,
+        last_event_time: times,
+        event_id: text,
+        shared_event_id: text,
+        account_id: text,
+        region: text,
+        key_arn: text,
+        alias: text,
+        error_code: text,
+        principal_arn: text,
+        principal_type: text,
+        session_name: text,
+        via_service: text,
+        key_state: text,
+        key_manager: text,
+        key_origin: text,
+        key_spec: text,
+        key_usage: text,
+        multi_region: booleans,
+        rotation_period_days: integers,
+        rotation_type: text,
+        due_time: times,
+        grant_id: text,
+        grantee: text,
+        grant_operations: text,
+        grant_constraints: added_text,
+        grant_retiring: added_text,
+        policy: text,
+        tags: text,
+    }
 }
 
-impl<'b> KeyChangeColumns<'b> {
-    /// Finds the columns.
-    ///
-    /// # Errors
-    /// If one is missing.
-    pub fn of(batch: Batch<'b>) -> Result<Self, LakeError> {
-        Ok(Self {
-            len: batch.len(),
-            change: batch.text("change")?,
-            outcome: batch.text("outcome")?,
-            event_time: batch.times("event_time")?,
-            last_event_time: batch.times("last_event_time")?,
-            event_id: batch.text("event_id")?,
-            shared_event_id: batch.text("shared_event_id")?,
-            account_id: batch.text("account_id")?,
-            region: batch.text("region")?,
-            key_arn: batch.text("key_arn")?,
-            alias: batch.text("alias")?,
-            error_code: batch.text("error_code")?,
-            principal_arn: batch.text("principal_arn")?,
-            principal_type: batch.text("principal_type")?,
-            session_name: batch.text("session_name")?,
-            via_service: batch.text("via_service")?,
-            key_state: batch.text("key_state")?,
-            key_manager: batch.text("key_manager")?,
-            key_origin: batch.text("key_origin")?,
-            key_spec: batch.text("key_spec")?,
-            key_usage: batch.text("key_usage")?,
-            multi_region: batch.booleans("multi_region")?,
-            rotation_period_days: batch.integers("rotation_period_days")?,
-            rotation_type: batch.text("rotation_type")?,
-            due_time: batch.times("due_time")?,
-            grant_id: batch.text("grant_id")?,
-            grantee: batch.text("grantee")?,
-            grant_operations: batch.text("grant_operations")?,
-            grant_constraints: batch.added_text("grant_constraints")?,
-            grant_retiring: batch.added_text("grant_retiring")?,
-            policy: batch.text("policy")?,
-            tags: batch.text("tags")?,
-        })
+impl Acts for KeyChangeColumns<'_> {
+    fn rows(&self) -> Range<u32> {
+        0..u32::try_from(self.len).unwrap_or(u32::MAX)
     }
 
-    /// The numbers of the rows.
-    #[must_use]
-    pub fn rows(&self) -> Range<usize> {
-        0..self.len
+    fn time(&self, row: usize) -> Seconds {
+        self.event_time.at(row).unwrap_or_default()
     }
 
-    /// What a row is sorted by: time, and what tells apart acts of one second.
-    #[must_use]
-    pub fn order(&self, row: usize) -> (Seconds, &'b str, &'b str, &'b str, &'b str) {
-        let time = self.event_time.at(row).unwrap_or_default();
-        (time, self.event_id.at(row), self.change.at(row), self.key_arn.at(row), self.alias.at(row))
+    fn apart(&self, row: usize) -> [&str; 4] {
+        [&self.event_id, &self.change, &self.key_arn, &self.alias].map(|column| column.at(row))
     }
+}
 
+impl KeyChangeColumns<'_> {
     /// A row.
     #[must_use]
     pub fn row(&self, row: usize) -> KeyChange {
-        let text = |column: Text<'b>| column.at(row).to_owned();
+        let text = |column: &Text<'_>| column.at(row).to_owned();
         KeyChange {
-            change: text(self.change),
+            change: text(&self.change),
             attempt: self.outcome.at(row) == Outcome::Attempt.as_str(),
             event_time: self.event_time.at(row).unwrap_or_default(),
             last_event_time: self.last_event_time.at(row).unwrap_or_default(),
-            event_id: text(self.event_id),
-            shared_event_id: text(self.shared_event_id),
-            account_id: text(self.account_id),
-            region: text(self.region),
-            key_arn: text(self.key_arn),
-            alias: text(self.alias),
-            error_code: text(self.error_code),
-            principal_arn: text(self.principal_arn),
-            principal_type: text(self.principal_type),
-            session_name: text(self.session_name),
-            via_service: text(self.via_service),
-            key_state: text(self.key_state),
-            key_manager: text(self.key_manager),
-            key_origin: text(self.key_origin),
-            key_spec: text(self.key_spec),
-            key_usage: text(self.key_usage),
-            multi_region: self.multi_region.is_valid(row).then(|| self.multi_region.value(row)),
-            rotation_period_days: self.rotation_period_days.is_valid(row).then(|| self.rotation_period_days.value(row)),
-            rotation_type: text(self.rotation_type),
+            event_id: text(&self.event_id),
+            shared_event_id: text(&self.shared_event_id),
+            account_id: text(&self.account_id),
+            region: text(&self.region),
+            key_arn: text(&self.key_arn),
+            alias: text(&self.alias),
+            error_code: text(&self.error_code),
+            principal_arn: text(&self.principal_arn),
+            principal_type: text(&self.principal_type),
+            session_name: text(&self.session_name),
+            via_service: text(&self.via_service),
+            key_state: text(&self.key_state),
+            key_manager: text(&self.key_manager),
+            key_origin: text(&self.key_origin),
+            key_spec: text(&self.key_spec),
+            key_usage: text(&self.key_usage),
+            multi_region: self.multi_region.at(row),
+            rotation_period_days: self.rotation_period_days.at(row),
+            rotation_type: text(&self.rotation_type),
             due_time: self.due_time.at(row),
-            grant_id: text(self.grant_id),
-            grantee: text(self.grantee),
-            grant_operations: text(self.grant_operations),
-            grant_constraints: text(self.grant_constraints),
-            grant_retiring: text(self.grant_retiring),
-            policy: text(self.policy),
-            tags: text(self.tags),
+            grant_id: text(&self.grant_id),
+            grantee: text(&self.grantee),
+            grant_operations: text(&self.grant_operations),
+            grant_constraints: text(&self.grant_constraints),
+            grant_retiring: text(&self.grant_retiring),
+            policy: text(&self.policy),
+            tags: text(&self.tags),
             ..KeyChange::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lake::local::LocalFolder;
+    use crate::lake::parquet;
+    use crate::lake::read::{self, Columns};
+    use crate::lake::storage::Storage;
+    use crate::lake::tables::key_changes::KeyChanges;
+
+    fn change(time: i64, id: &str) -> KeyChange {
+        KeyChange {
+            change: "CreateGrant".to_owned(),
+            event_time: Seconds(time),
+            event_id: id.to_owned(),
+            ..KeyChange::default()
+        }
+    }
+
+    /// What is read of a file of these rows, each in a group of its own, in order of time.
+    fn read_back(rows: &[KeyChange], columns: Columns<'_>) -> Vec<KeyChange> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = LocalFolder::create(folder.path()).expect("a storage");
+        let mut file = parquet::File::<KeyChanges>::create().expect("starts");
+        rows.iter().for_each(|row| file.append(&[row]).expect("appends"));
+        storage.stage("file", &file.finish().expect("writes")).expect("stages");
+        let file = read::rows::<KeyChanges>(&storage, "file", columns).expect("reads").expect("is there");
+        let columns: Vec<_> = file.batches().map(|batch| KeyChangeColumns::of(batch).expect("columns")).collect();
+        in_order(&columns).map(|(columns, row)| columns.row(row)).collect()
+    }
+
+    #[test]
+    fn columns_without_values_are_as_if_they_were_read() {
+        let full = KeyChange {
+            multi_region: Some(true),
+            rotation_period_days: Some(90),
+            due_time: Some(Seconds(7)),
+            tags: "{}".to_owned(),
+            ..change(2, "b")
+        };
+        for rows in [vec![], vec![change(1, "a"), change(2, "b")], vec![change(1, "a"), full, change(3, "c")]] {
+            assert_eq!(read_back(&rows, Columns::These(KeyChangeColumns::NAMES)), rows);
+            assert_eq!(read_back(&rows, Columns::All), rows);
+        }
+    }
+
+    #[test]
+    fn acts_of_one_second_are_told_apart_by_more_than_their_time() {
+        let rows = [change(5, "a"), change(1, "z"), change(5, ""), change(1, "b")];
+        let order = [3, 1, 2, 0].map(|row: usize| rows[row].clone());
+        assert_eq!(read_back(&rows, Columns::These(KeyChangeColumns::NAMES)), order);
+    }
+
+    #[test]
+    fn what_is_asked_for_must_be_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let storage = LocalFolder::create(folder.path()).expect("a storage");
+        storage.stage("file", &parquet::write::<KeyChanges>(&[&change(1, "a")]).expect("writes")).expect("stages");
+        let file = read::rows::<KeyChanges>(&storage, "file", Columns::These(&["change", "alias"]));
+        let file = file.expect("reads").expect("is there");
+        let batch = file.batches().next().expect("a row");
+        assert_eq!(batch.text("alias").map(|alias| alias.at(0)).expect("holds no value"), "");
+        assert!(batch.text("no_such_column").is_err() && batch.text("event_id").is_err());
     }
 }

@@ -1,12 +1,13 @@
 //! What the fold remembers for the usage rules: which accounts are ours, whose keys are whose, and
 //! when somebody was first seen with a key of another account.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::arn::{is_aws_managed_alias, owner_account};
 use super::event::Event;
+use super::strings::{Strings, Symbol};
 use super::usage::Relation;
 use super::usage_row::UsageRow;
 
@@ -23,7 +24,10 @@ pub struct History {
     alias_keys: FxHashMap<String, String>,
     /// Aliases that were seen on several keys.
     moved: BTreeSet<String>,
-    first_days: BTreeMap<(String, String), i64>,
+    /// Key and user: the first day.
+    first_days: FxHashMap<(Symbol, Symbol), i64>,
+    /// Texts of the first days.
+    names: Strings,
     /// Keys that were administered, as none that AWS manages can be.
     customers: FxHashSet<String>,
     /// Key: facts of the policy that it had last.
@@ -85,11 +89,11 @@ impl History {
             || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
     }
 
-    /// How the caller's account stands to the key owner's.
+    /// How the caller's account stands to that of the key's owner.
     #[must_use]
-    pub fn relation(&self, row: &UsageRow<'_>) -> Relation {
+    pub fn relation(&self, row: &UsageRow<'_>, owner: Option<&str>) -> Relation {
         let caller = row.principal_account_id;
-        let Some(owner) = owner_account(row.key_arn) else { return Relation::Unknown };
+        let Some(owner) = owner else { return Relation::Unknown };
         // A service in its own name has no account: it is the key owner's own business.
         if caller.is_empty() || caller == owner || row.side == "local" {
             return Relation::Same;
@@ -115,12 +119,14 @@ impl History {
 
     /// Notes that `who` (an account or a principal) used a key on `day`, unless known earlier.
     pub fn note_use(&mut self, key_arn: &str, who: &str, day: i64) {
-        self.first_days.entry((key_arn.to_owned(), who.to_owned())).or_insert(day);
+        let pair = (self.names.intern(key_arn), self.names.intern(who));
+        self.first_days.entry(pair).or_insert(day);
     }
 
     /// Whether `day` is the first on which `who` used the key.
     #[must_use]
     pub fn is_first_day(&self, key_arn: &str, who: &str, day: i64) -> bool {
-        self.first_days.get(&(key_arn.to_owned(), who.to_owned())).is_none_or(|first| *first == day)
+        let pair = self.names.find(key_arn).zip(self.names.find(who));
+        pair.and_then(|pair| self.first_days.get(&pair)).is_none_or(|first| *first == day)
     }
 }

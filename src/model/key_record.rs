@@ -70,11 +70,32 @@ pub struct KeyRecord {
     pub last_change_by: String,
 }
 
+/// Who manages which key, as in the `manager` column.
+#[derive(Debug, Default)]
+pub struct Managers(Vec<(String, &'static str)>);
+
+impl Managers {
+    /// Takes keys, sorted by ARN.
+    #[must_use]
+    pub fn of(keys: Vec<(String, &'static str)>) -> Self {
+        Self(keys)
+    }
+
+    /// Who manages the key; `None` if it is none that the logs tell of.
+    #[must_use]
+    pub fn manager(&self, key_arn: &str) -> Option<&'static str> {
+        let place = self.0.binary_search_by(|(known, _)| known.as_str().cmp(key_arn)).ok()?;
+        Some(self.0[place].1)
+    }
+}
+
 /// One row of `key_use`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyUse<'a> {
     /// ARN of the key, or what the request named.
     pub key_arn: &'a str,
+    /// Account that owns it.
+    pub key_account_id: &'a str,
     /// Principal (role, not session).
     pub principal_arn: &'a str,
     /// Account of the principal.

@@ -1,5 +1,7 @@
 //! What the fold remembers of resources: all that services were told of the encryption of each.
 
+use std::cmp::Ordering;
+
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
@@ -49,6 +51,8 @@ pub struct Resource<'a> {
     pub region: &'a str,
     /// Its name, made one of all the ways in which events name it.
     pub name: &'a str,
+    /// How many choices all resources before it have.
+    pub before: usize,
     /// The choices in order of time: one that was made again after another stands there twice.
     pub choices: Vec<ConfigurationRow<'a>>,
 }
@@ -58,29 +62,32 @@ impl Resources {
     /// says that the name stands for many things, such as a bucket for its objects: of those, the same
     /// choice is one whatever was chosen in between.
     pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>, holds_many: bool) {
-        let strings = &mut self.strings;
-        let mut symbol = |text: &str| strings.intern(text);
+        let Self { strings, by_place } = self;
         let place = Place {
-            setting: symbol(setting),
-            account: symbol(row.account_id),
-            region: symbol(row.region),
-            name: symbol(name),
+            setting: strings.intern(setting),
+            account: strings.intern(row.account_id),
+            region: strings.intern(row.region),
+            name: strings.intern(name),
         };
-        let new = Held {
-            texts: texts(row).map(&mut symbol),
-            event_id: symbol(row.event_id),
+        let held = by_place.entry(place).or_default();
+        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
+        if let Some(known) = held[recent..].iter_mut().find(|known| known.is_like(row, strings)) {
+            // The earliest speaks, and it came first.
+            (known.requests, known.last) = (known.requests + row.requests, known.last.max(row.last));
+            return;
+        }
+        // Of most resources one thing is told: room for four, as a vector takes, would be most of all memory.
+        if held.is_empty() {
+            held.reserve_exact(1);
+        }
+        held.push(Held {
+            texts: texts(row).map(|text| strings.intern(text)),
+            event_id: strings.intern(row.event_id),
             by_service: row.by_service,
             requests: row.requests,
             first: row.first,
             last: row.last,
-        };
-        let held = self.by_place.entry(place).or_default();
-        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
-        match held[recent..].iter_mut().find(|known| known.is_like(&new)) {
-            None => held.push(new),
-            // The earliest speaks, and it came first.
-            Some(known) => (known.requests, known.last) = (known.requests + new.requests, known.last.max(new.last)),
-        }
+        });
     }
 
     /// All of them, in order of their names.
@@ -89,7 +96,13 @@ impl Resources {
         let Self { strings, by_place } = self;
         let mut places: Vec<_> = by_place.into_iter().collect();
         let text = |symbol: Symbol| strings.get(symbol);
-        places.sort_unstable_by_key(|(p, _)| (text(p.account), text(p.region), text(p.setting), text(p.name)));
+        // Most stand in one account and Region: equal symbols need no look at their texts.
+        let by_text = |a: Symbol, b: Symbol| if a == b { Ordering::Equal } else { text(a).cmp(text(b)) };
+        let parts = |place: &Place| [place.account, place.region, place.setting, place.name];
+        places.sort_unstable_by(|(a, _), (b, _)| {
+            let mut orders = parts(a).into_iter().zip(parts(b)).map(|(a, b)| by_text(a, b));
+            orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        });
         SortedResources { strings, places }
     }
 }
@@ -105,12 +118,18 @@ impl SortedResources {
     /// The resources, in order of their names.
     pub fn iter(&self) -> impl Iterator<Item = Resource<'_>> {
         let text = |symbol: Symbol| self.strings.get(symbol);
-        self.places.iter().map(move |(place, held)| Resource {
-            setting: text(place.setting),
-            account_id: text(place.account),
-            region: text(place.region),
-            name: text(place.name),
-            choices: held.iter().map(|held| self.row(held)).collect(),
+        let mut choices = 0;
+        self.places.iter().map(move |(place, held)| {
+            let before = choices;
+            choices += held.len();
+            Resource {
+                setting: text(place.setting),
+                account_id: text(place.account),
+                region: text(place.region),
+                name: text(place.name),
+                before,
+                choices: held.iter().map(|held| self.row(held)).collect(),
+            }
         })
     }
 
@@ -178,9 +197,57 @@ fn texts<'a>(row: &ConfigurationRow<'a>) -> [&'a str; TEXTS] {
 }
 
 impl Held {
-    /// Whether both are the same choice, whoever made it: row, choice, key as named, ARN of the key.
-    fn is_like(&self, other: &Self) -> bool {
-        let choice = |held: &Self| [held.texts[0], held.texts[7], held.texts[8], held.texts[9]];
-        choice(self) == choice(other) && self.by_service == other.by_service
+    /// Whether a row is the same choice, whoever made it: row, choice, key as named, ARN of the key.
+    fn is_like(&self, row: &ConfigurationRow<'_>, strings: &Strings) -> bool {
+        let chosen = texts(row);
+        let same = |text: usize| strings.get(self.texts[text]) == chosen[text];
+        self.by_service == row.by_service && [0, 7, 8, 9].into_iter().all(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(choice: &'static str, time: i64, event_id: &'static str) -> ConfigurationRow<'static> {
+        ConfigurationRow {
+            service_rule: "secrets.create",
+            service: "",
+            event_source: "",
+            event_name: "",
+            account_id: "111122223333",
+            region: "us-east-1",
+            resource: "s",
+            choice,
+            key_ref: "",
+            key_arn: "",
+            by_service: false,
+            default_alias: "",
+            principal_arn: "",
+            principal_type: "",
+            session_name: "",
+            via_service: "",
+            requests: 2,
+            first: Seconds(time),
+            last: Seconds(time + 1),
+            event_id,
+        }
+    }
+
+    #[test]
+    fn the_earliest_of_like_choices_speaks_and_the_latest_is_known() {
+        let mut resources = Resources::default();
+        for row in [chosen("a", 1, "x"), chosen("a", 5, "y"), chosen("b", 7, "z"), chosen("a", 9, "w")] {
+            resources.note("secret", "s", &row, true);
+        }
+        resources.note("secret", "r", &chosen("a", 3, "v"), true);
+        let sorted = resources.sorted();
+        let told: Vec<_> = sorted.iter().map(|resource| (resource.name, resource.before, resource.choices)).collect();
+        let three = ConfigurationRow { requests: 6, last: Seconds(10), ..chosen("a", 1, "x") };
+        let expected = [("r", 0, vec![chosen("a", 3, "v")]), ("s", 1, vec![three, chosen("b", 7, "z")])]
+            .map(|told| format!("{told:?}"));
+        assert_eq!(told.iter().map(|told| format!("{told:?}")).collect::<Vec<_>>(), expected);
+        // Of what is not told nothing is kept.
+        assert!(sorted.strings.iter().all(|text| !["y", "w"].contains(&text)));
     }
 }

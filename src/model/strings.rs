@@ -15,10 +15,16 @@ impl Symbol {
     /// The empty string, in every arena.
     pub const EMPTY: Self = Self(0);
 
-    /// Its number: the strings of an arena are numbered from zero.
+    /// Its number in its arena, from zero; in a sorted one, how many texts stand before its own.
     #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+
+    /// The symbol with this number.
+    #[must_use]
+    pub fn numbered(number: u64) -> Self {
+        Self(u32::try_from(number).unwrap_or(u32::MAX))
     }
 }
 
@@ -43,15 +49,25 @@ impl Strings {
             return Symbol::EMPTY;
         }
         let hash = hash(text);
-        let Self { text: all, ends, slots } = self;
-        if let Some(found) = slots.find(hash, |at| slice(all, ends, at) == text) {
-            return Symbol(found);
+        if let Some(known) = self.find_hashed(hash, text) {
+            return known;
         }
+        let Self { text: all, ends, slots } = self;
         let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
         all.push_str(text);
         ends.push(u32::try_from(all.len()).unwrap_or(u32::MAX));
         slots.insert(hash, number);
         Symbol(number)
+    }
+
+    /// The symbol of `text`, if it was interned.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<Symbol> {
+        if text.is_empty() { Some(Symbol::EMPTY) } else { self.find_hashed(hash(text), text) }
+    }
+
+    fn find_hashed(&self, hash: u64, text: &str) -> Option<Symbol> {
+        self.slots.find(hash, |at| slice(&self.text, &self.ends, at) == text).map(Symbol)
     }
 
     /// The text of a symbol of this arena.
@@ -80,7 +96,9 @@ impl Strings {
         let mut order: Vec<u32> = (0..).take(self.len()).collect();
         order.sort_unstable_by_key(|at| slice(&self.text, &self.ends, *at));
         let mut names = vec![Symbol(0); order.len()];
-        let mut sorted = Self { text: String::with_capacity(self.text.len()), ..Self::default() };
+        let mut ends = Vec::with_capacity(self.len());
+        ends.push(0);
+        let mut sorted = Self { text: String::with_capacity(self.text.len()), ends, ..Self::default() };
         // The empty string comes first, and stands there already.
         for (rank, at) in (0..).zip(order).skip(1) {
             names[at as usize] = Symbol(rank);
@@ -105,7 +123,8 @@ impl Strings {
         (sorted, translations)
     }
 
-    fn iter(&self) -> impl Iterator<Item = &str> {
+    /// The texts, in the order of their symbols.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
         (0..).take(self.ends.len()).map(|at| slice(&self.text, &self.ends, at))
     }
 }
@@ -177,6 +196,7 @@ mod tests {
         let (x, empty) = (a.intern("x"), a.intern(""));
         assert_eq!(a.intern("x"), x);
         assert_eq!(a.get(empty), "");
+        assert_eq!((a.find("x"), a.find("y")), (Some(x), None));
         let (y, also_x) = (b.intern("y"), b.intern("x"));
         let (both, names) = Strings::sorted([&a, &b].into_iter());
         assert_eq!(names[0].of(x), names[1].of(also_x));

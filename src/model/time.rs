@@ -34,7 +34,12 @@ impl Seconds {
     /// `YYYY-MM-DDTHH:MM:SSZ`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        DateTime::from_timestamp(self.0, 0).map_or_else(String::new, |t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        let second = self.0.rem_euclid(Self::DAY);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        match self.date() {
+            date if date.is_empty() => date,
+            date => format!("{date}T{hour:02}:{minute:02}:{second:02}Z"),
+        }
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SSZ` by position, anything else of RFC 3339 by chrono.
@@ -108,6 +113,7 @@ fn plain_utc(b: &[u8]) -> Option<Seconds> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn java_dates_in_three_spellings() {
@@ -124,6 +130,14 @@ mod tests {
             assert_eq!(Seconds::parse_lenient(text), expected, "{text}");
         }
         assert_eq!(Seconds::parse_lenient("soon"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn times_are_written_as_chrono_writes_them(seconds in -62_135_596_800..253_402_300_800_i64) {
+            let chrono = DateTime::from_timestamp(seconds, 0).map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+            prop_assert_eq!(Some(Seconds(seconds).rfc3339()), chrono);
+        }
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl UsageKey {
     /// A number that is less only if the key is: key and hour come first in the order.
     fn rank(&self) -> u64 {
         let hour = self.hour.0.div_euclid(3_600).clamp(0, i64::from(u32::MAX)).cast_unsigned();
-        (self.key_arn.index() as u64) << 32 | hour
+        u64::from(self.key_arn.number()) << 32 | hour
     }
 
     fn translated(&self, t: &Translation) -> Self {

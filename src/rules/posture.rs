@@ -6,21 +6,23 @@ use crate::kms::configuration::{Choice, Kind, Manager, default_alias, resolve};
 use crate::model::arn::{is_aws_managed_alias, owner_account};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
-use crate::model::key_record::KeyRecord;
+use crate::model::key_record::Managers;
 use crate::model::resources::{Resource, SortedResources};
 use crate::model::time::Seconds;
 use crate::rules::settings::Settings;
 
 /// Everything, for the rules that look at how things are and not at what happened.
 pub struct Posture<'a> {
-    /// Keys, sorted by ARN.
-    pub keys: &'a [KeyRecord],
+    /// Who manages which key.
+    pub managers: &'a Managers,
     /// Resources, and what services were told of their encryption.
     pub resources: &'a SortedResources,
     /// What was known on the way.
     pub history: &'a History,
     /// The configuration.
     pub settings: &'a Settings,
+    /// What each choice comes to, in the order of the resources.
+    kinds: Vec<Kind>,
 }
 
 /// What one act chose for a resource: one thing, or something for each of several parts of it.
@@ -55,14 +57,31 @@ impl<'a> Act<'a> {
     }
 }
 
-impl Posture<'_> {
+impl<'a> Posture<'a> {
+    /// What is known. Several rules ask what choices come to: that is found out here, once.
+    #[must_use]
+    pub fn new(
+        managers: &'a Managers,
+        resources: &'a SortedResources,
+        history: &'a History,
+        settings: &'a Settings,
+    ) -> Self {
+        let mut posture = Self { managers, resources, history, settings, kinds: Vec::new() };
+        let choices = resources.iter().flat_map(|resource| resource.choices);
+        posture.kinds = choices.map(|row| posture.kind(&row)).collect();
+        posture
+    }
+
     /// What was done to a resource, in order of time.
     #[must_use]
     pub fn acts<'r>(&self, resource: &Resource<'r>) -> Vec<Act<'r>> {
         let same_act = |a: &ConfigurationRow<'_>, b: &ConfigurationRow<'_>| {
             a.event_id == b.event_id && (!a.event_id.is_empty() || a.first == b.first)
         };
-        let choices = |rows: &[ConfigurationRow<'r>]| rows.iter().map(|row| (self.kind(row), *row)).collect();
+        let mut kinds = self.kinds[resource.before..].iter();
+        // Rows come first: whoever is asked last gives none away when they end.
+        let mut choices =
+            |rows: &[ConfigurationRow<'r>]| rows.iter().zip(kinds.by_ref()).map(|(row, kind)| (*kind, *row)).collect();
         resource.choices.chunk_by(same_act).map(|rows| Act { choices: choices(rows) }).collect()
     }
 
@@ -110,8 +129,7 @@ impl Posture<'_> {
         if owner_account(key).is_some_and(|owner| owner != account) {
             return Some(Manager::Customer);
         }
-        let at = self.keys.binary_search_by(|known| known.key_arn.as_str().cmp(key)).ok()?;
-        match self.keys[at].manager {
+        match self.managers.manager(key)? {
             "aws" => Some(Manager::Aws),
             "customer" => Some(Manager::Customer),
             _ => None,

@@ -155,7 +155,10 @@ fn a_reader_during_compactions() {
         for (date, files) in read::files::<Usage>(place).expect("lists") {
             for file in files {
                 let rows = read::rows::<Usage>(place, &file, Columns::These(&["requests"])).expect("reads")?;
-                let sum = rows.batches().map(|b| b.integers("requests").expect("numbers").values().iter().sum::<i64>());
+                let sum = rows.batches().map(|batch| {
+                    let requests = batch.integers("requests").expect("numbers");
+                    (0..batch.len()).filter_map(|row| requests.at(row)).sum::<i64>()
+                });
                 *sums.entry(date.clone()).or_default() += sum.sum::<i64>();
             }
         }

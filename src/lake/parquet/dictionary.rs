@@ -54,12 +54,12 @@ impl<'r> Texts<'r> {
             self.by_symbol.clear();
             self.by_symbol.resize(strings.len(), None);
         }
-        let number = self.by_symbol[symbol.index()].unwrap_or_else(|| match strings.get(symbol) {
+        let number = self.by_symbol[symbol.number() as usize].unwrap_or_else(|| match strings.get(symbol) {
             // All texts are this arena's, where no two are equal.
             text if self.indexed == 0 => pushed(&mut self.texts, text),
             text => self.number(text),
         });
-        self.by_symbol[symbol.index()] = Some(number);
+        self.by_symbol[symbol.number() as usize] = Some(number);
         Some(number)
     }
 

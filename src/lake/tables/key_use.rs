@@ -2,7 +2,6 @@
 
 use super::columns;
 use crate::lake::schema::{Column, Table};
-use crate::model::arn::owner_account;
 use crate::model::key_record::KeyUse;
 
 /// The table.
@@ -17,7 +16,7 @@ impl Table for KeyUses {
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;
         key_arn: Text = u.key_arn, "ARN of the key.";
-        key_account_id: Text = owner_account(u.key_arn).unwrap_or_default(), "Account that owns it.";
+        key_account_id: Text = u.key_account_id, "Account that owns it.";
         principal_arn: Text = u.principal_arn, "User or role (not the session).";
         principal_account_id: Text = u.principal_account_id, "Account of the principal.";
         via_service: Text = u.via_service, "Service in between; null if direct, unknown if the record hides which.";

@@ -1,21 +1,23 @@
 //! Folds a lake: reads committed tables day by day, runs usage and posture rules, commits snapshots and
 //! findings. The same committed rows and settings give the same result, however often it runs.
 
+mod findings;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::findings::Judged;
 use crate::fold::{Fold, Snapshots};
 use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
-use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns};
+use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns, in_order};
 use crate::lake::schema::{Table, path};
 use crate::lake::storage::Storage;
 use crate::lake::tables::configurations::Configurations;
-use crate::lake::tables::findings::Findings;
 use crate::lake::tables::key_changes::KeyChanges;
 use crate::lake::tables::key_use::KeyUses;
 use crate::lake::tables::keys::Keys;
 use crate::lake::tables::usage::Usage;
-use crate::lake::{FOLD_FILE, FoldFiles, Lake, LakeError, parquet};
+use crate::lake::{FoldFiles, Lake, LakeError, parquet};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Finding;
 use crate::model::history::History;
@@ -24,6 +26,12 @@ use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::rules::{self, Check, Day, Rule, Watch, posture::Posture, settings::Settings};
+
+/// A file: table, final path, rows, content.
+type Written = (&'static str, String, usize, Vec<u8>);
+
+/// Bytes of the long texts of keys that are there at once, nearly.
+const BYTES_OF_KEYS: usize = 1 << 20;
 
 /// What a fold came to.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -61,7 +69,7 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     let mut folded = Folded::default();
     let configurations = read::committed_files::<Configurations>(lake.ledger());
     let dates: BTreeSet<&String> = usage.keys().chain(changes.keys()).chain(configurations.keys()).collect();
-    let mut findings: BTreeMap<i64, Vec<Finding>> = BTreeMap::new();
+    let mut findings = Judged::default();
     for date in dates {
         let Some(day) = Seconds::parse_date(date).map(Seconds::day) else { continue };
         let mut rules = watching();
@@ -72,39 +80,36 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
         })?;
         configured(storage, configurations.get(date), |row| fold.configuration(row))?;
         for file in usage.get(date).into_iter().flatten() {
-            read::each_batch::<Usage>(storage, file, Columns::All, |batch| {
+            read::each_batch::<Usage>(storage, file, Columns::These(UsageColumns::NAMES), |batch| {
                 fold.usage(day, UsageColumns::of(batch)?.rows(), |row, history| {
                     rules.iter_mut().for_each(|(_, watch)| watch.see(row, &Day { day, history, settings }));
                 });
                 Ok(())
             })?;
         }
-        for finding in judged(rules, &Day { day, history: fold.history(), settings }) {
-            findings.entry(finding.event_time.day()).or_default().push(finding);
-        }
+        findings.add(judged(rules, &Day { day, history: fold.history(), settings }));
+        findings.settle()?;
     }
     let Snapshots { keys, uses, resources, history } = fold.finish();
     folded.own_accounts = history.own.iter().cloned().collect();
-    (folded.keys, folded.key_uses) = (keys.len(), uses.len());
-    files.push(file::<Keys>(None, "keys", &keys.iter().collect::<Vec<_>>())?);
+    folded.keys = keys.len();
+    let mut file_of_keys = parquet::File::<Keys>::create()?;
+    let chunks = (parquet::File::<Keys>::GROUP, BYTES_OF_KEYS);
+    let managers = keys.chunks(chunks, &history, |rows| file_of_keys.append(rows))?;
+    files.push((Keys::NAME, path::<Keys>(None, "keys"), folded.keys, file_of_keys.finish()?));
     let mut key_use = parquet::File::<KeyUses>::create()?;
-    uses.chunks(parquet::File::<KeyUses>::GROUP).try_for_each(|rows| key_use.append(&rows))?;
-    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), uses.len(), key_use.finish()?));
+    uses.chunks(parquet::File::<KeyUses>::GROUP, |rows| {
+        folded.key_uses += rows.len();
+        key_use.append(rows)
+    })?;
+    files.push((KeyUses::NAME, path::<KeyUses>(None, "key_use"), folded.key_uses, key_use.finish()?));
     // There may be very many: they go before what is judged takes its own.
     drop(uses);
-    let posture = Posture { keys: &keys, resources: &resources, history: &history, settings };
-    for finding in judged_posture(&posture) {
-        findings.entry(finding.event_time.day()).or_default().push(finding);
-    }
+    let posture = Posture::new(&managers, &resources, &history, settings);
+    findings.add(judged_posture(&posture));
     drop(resources);
-    for (day, mut of_day) in findings {
-        of_day.iter().for_each(|finding| folded.findings[finding.severity as usize] += 1);
-        of_day.sort_unstable_by(|a, b| {
-            (&a.subject.key_arn, a.event_time, &a.finding_id).cmp(&(&b.subject.key_arn, b.event_time, &b.finding_id))
-        });
-        let rows: Vec<_> = of_day.iter().collect();
-        files.push(file::<Findings>(Some(day), FOLD_FILE, &rows)?);
-    }
+    folded.findings = findings.by_severity();
+    files.extend(findings.files()?);
     lake.commit_fold(FoldFiles { files, through, settings: identity })?;
     drop(lock);
     Ok(Some(folded))
@@ -139,14 +144,6 @@ fn identity(settings: &Settings, inventory: &[KeyRecord]) -> String {
     format!("{:032x}", xxhash_rust::xxh3::xxh3_128(all.as_bytes()))
 }
 
-fn file<T: Table>(
-    day: Option<i64>,
-    name: &str,
-    rows: &[T::Row<'_>],
-) -> Result<(&'static str, String, usize, Vec<u8>), LakeError> {
-    Ok((T::NAME, path::<T>(day, name), rows.len(), parquet::write::<T>(rows)?))
-}
-
 /// What must be known before the first day: in whose trails there are records, and so who is own.
 fn history(
     storage: &dyn Storage,
@@ -157,9 +154,8 @@ fn history(
     for file in usage.values().flatten() {
         let rows = read::committed_rows::<Usage>(storage, file, Columns::These(&["account_id"]))?;
         for batch in rows.batches() {
-            let accounts = batch.text("account_id")?;
-            let distinct: BTreeSet<&str> = (0..batch.len()).map(|row| accounts.at(row)).collect();
-            trails.extend(distinct.into_iter().filter(|account| !account.is_empty()).map(str::to_owned));
+            let accounts = batch.text("account_id")?.distinct(batch.len());
+            trails.extend(accounts.into_iter().filter(|account| !account.is_empty()).map(str::to_owned));
         }
     }
     let configured = &settings.accounts.own;
@@ -174,21 +170,18 @@ fn watching() -> Vec<(&'static Rule, Box<dyn Watch>)> {
         .collect()
 }
 
-fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> Vec<Finding> {
+fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> impl Iterator<Item = Finding> {
     rules
         .into_iter()
         .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
-        .collect()
 }
 
-fn judged_posture(posture: &Posture<'_>) -> Vec<Finding> {
+fn judged_posture(posture: &Posture<'_>) -> impl Iterator<Item = Finding> {
     let drafts = rules::all().filter_map(|rule| match &rule.check {
         Check::Posture(judge) => Some((rule, judge(posture))),
         Check::Event { .. } | Check::Usage(_) => None,
     });
-    drafts
-        .flat_map(|(rule, drafts)| drafts.into_iter().filter_map(|draft| draft.finish(rule, posture.settings, "")))
-        .collect()
+    drafts.flat_map(|(rule, drafts)| drafts.into_iter().filter_map(|draft| draft.finish(rule, posture.settings, "")))
 }
 
 /// Shows what services were told of encryption on a date, in order of time.
@@ -197,16 +190,11 @@ fn configured(
     files: Option<&Vec<FileEntry>>,
     mut show: impl FnMut(&ConfigurationRow<'_>),
 ) -> Result<(), LakeError> {
-    let mut read = Vec::new();
-    for file in files.into_iter().flatten() {
-        read.push(read::committed_rows::<Configurations>(storage, file, Columns::All)?);
-    }
-    let columns =
-        read.iter().flat_map(read::Rows::batches).map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
+    let read = all::<Configurations>(storage, files, ConfigurationColumns::NAMES)?;
+    let batches = read.iter().flat_map(read::Rows::batches);
     // Columns take little: rows are made of them one at a time.
-    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
-    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
-    order.into_iter().for_each(|(columns, row)| show(&columns.row(row)));
+    let columns = batches.map(ConfigurationColumns::of).collect::<Result<Vec<_>, _>>()?;
+    in_order(&columns).for_each(|(columns, row)| show(&columns.row(row)));
     Ok(())
 }
 
@@ -216,14 +204,17 @@ fn key_changes(
     files: Option<&Vec<FileEntry>>,
     mut show: impl FnMut(KeyChange),
 ) -> Result<(), LakeError> {
-    let mut read = Vec::new();
-    for file in files.into_iter().flatten() {
-        read.push(read::committed_rows::<KeyChanges>(storage, file, Columns::All)?);
-    }
-    // Columns take little: rows are made of them one at a time.
+    let read = all::<KeyChanges>(storage, files, KeyChangeColumns::NAMES)?;
     let columns = read.iter().flat_map(read::Rows::batches).map(KeyChangeColumns::of).collect::<Result<Vec<_>, _>>()?;
-    let mut order: Vec<_> = columns.iter().flat_map(|columns| columns.rows().map(move |row| (columns, row))).collect();
-    order.sort_by(|(a, x), (b, y)| a.order(*x).cmp(&b.order(*y)));
-    order.into_iter().for_each(|(columns, row)| show(columns.row(row)));
+    in_order(&columns).for_each(|(columns, row)| show(columns.row(row)));
     Ok(())
+}
+
+fn all<T: Table>(
+    storage: &dyn Storage,
+    files: Option<&Vec<FileEntry>>,
+    columns: &[&'static str],
+) -> Result<Vec<read::Rows>, LakeError> {
+    let files = files.into_iter().flatten();
+    files.map(|file| read::committed_rows::<T>(storage, file, Columns::These(columns))).collect()
 }

@@ -1,0 +1,69 @@
+//! All keys when all days are folded, sorted; their rows are made some at a time.
+
+use std::collections::BTreeMap;
+
+use super::key_state::KeyState;
+use crate::model::history::History;
+use crate::model::key_record::{KeyRecord, Managers};
+
+/// All keys, sorted by ARN.
+#[derive(Debug)]
+pub struct SortedKeys {
+    /// With the place of its state.
+    arns: Vec<(String, usize)>,
+    states: Vec<KeyState>,
+    aliases: BTreeMap<String, Vec<String>>,
+}
+
+impl SortedKeys {
+    pub(super) fn of(
+        keys: impl Iterator<Item = (String, usize)>,
+        states: Vec<KeyState>,
+        aliases: BTreeMap<String, Vec<String>>,
+    ) -> Self {
+        let mut arns: Vec<_> = keys.collect();
+        arns.sort_unstable();
+        Self { arns, states, aliases }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.arns.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.arns.is_empty()
+    }
+
+    /// Shows the rows to `see`, so many at a time, but not many more bytes than these: grants and
+    /// policies may be long. What remains is who manages which key.
+    ///
+    /// # Errors
+    /// What `see` says.
+    pub fn chunks<E>(
+        mut self,
+        (rows, bytes): (usize, usize),
+        history: &History,
+        mut see: impl FnMut(&[&KeyRecord]) -> Result<(), E>,
+    ) -> Result<Managers, E> {
+        let (mut managers, mut chunk, mut size) = (Vec::with_capacity(self.len()), Vec::new(), 0);
+        let mut arns = self.arns.into_iter().peekable();
+        while let Some((arn, place)) = arns.next() {
+            let state = std::mem::take(&mut self.states[place]);
+            let aliases = self.aliases.remove(&arn).unwrap_or_default();
+            let record = state.into_record(&arn, aliases, history.policy(&arn));
+            managers.push((arn, record.manager));
+            size += record.grants.len() + record.policy.len() + record.tags.len();
+            chunk.push(record);
+            if chunk.len() == rows || size >= bytes || arns.peek().is_none() {
+                see(&chunk.iter().collect::<Vec<_>>())?;
+                chunk.clear();
+                size = 0;
+            }
+        }
+        Ok(Managers::of(managers))
+    }
+}
