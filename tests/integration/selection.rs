@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use keytrail::analyze::{Analyzer, Plan, Selection};
-use keytrail::lake::schema::Table;
+use keytrail::lake::schema::{Cell, Table};
 use keytrail::lake::tables::usage::{Row, Usage};
 use keytrail::model::object::{ObjectName, ObjectRef};
 use keytrail::model::usage::UsageRows;
@@ -41,14 +41,22 @@ fn analyse(plan: &Plan, file: &[u8]) -> Yield {
 fn usage(drawn: &Yield) -> Vec<String> {
     let counts = UsageRows::of(std::iter::once(&drawn.usage));
     let rows = counts.rows().iter().map(|counted| Row { strings: counts.strings(), counted });
-    rows.map(|row| Usage::COLUMNS.iter().map(|column| format!("{:?} ", (column.value)(&row))).collect()).collect()
+    rows.map(|row| Usage::COLUMNS.iter().map(|column| shown(&(column.value)(&row)) + " ").collect()).collect()
+}
+
+/// A cell, wherever its text stands.
+fn shown(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Symbol(strings, symbol) => format!("{:?}", strings.get(*symbol)),
+        cell => format!("{cell:?}"),
+    }
 }
 
 /// Requests to KMS that were counted.
 fn kms_requests(drawn: &Yield) -> i64 {
     let cell = |row: &Row<'_>, name: &str| {
         let column = Usage::COLUMNS.iter().find(|column| column.name == name).expect("a column of usage");
-        format!("{:?}", (column.value)(row))
+        shown(&(column.value)(row))
     };
     let counts = UsageRows::of(std::iter::once(&drawn.usage));
     let rows = counts.rows().iter().map(|counted| Row { strings: counts.strings(), counted });
