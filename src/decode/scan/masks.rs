@@ -15,12 +15,9 @@ pub struct Masks {
     pub open: u64,
     /// `}` and `]` outside of strings.
     pub close: u64,
-    /// Opening quotes of strings that may be `eventSource` or `eventName`, by their first and sixth letter.
-    pub key: u64,
-    /// Colons before a `k`: those of `:kms:` are among them.
-    pub kms: u64,
-    /// Backslashes.
-    pub backslash: u64,
+    /// What is worth a look: opening quotes of strings that may be `eventSource` or `eventName`, by their
+    /// first and sixth letter; colons before a `k`, those of `:kms:` among them; backslashes.
+    pub mark: u64,
     /// How many bits `open` has. Counted here: where masks are made, the processor's instruction for
     /// it is known to be there.
     pub opens: u32,
@@ -78,9 +75,7 @@ impl Raw {
             close,
             opens: open.count_ones(),
             closes: close.count_ones(),
-            key: self.key & quote & in_string,
-            kms: self.kms,
-            backslash: self.backslash,
+            mark: (self.key & quote & in_string) | self.kms | self.backslash,
         }
     }
 }

@@ -79,6 +79,10 @@ pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit:
         // Four blocks of masks first, then the branches: the masks do not wait for each other.
         let Some(batch) = padded[at..].first_chunk::<BATCH_WITH_LOOKAHEAD>() else { break };
         classify(batch, &mut carry, &mut batch_masks);
+        if walk.passes(&batch_masks) {
+            at += BATCH;
+            continue;
+        }
         for (block, masks) in batch_masks.iter().enumerate() {
             if let Some(end) = walk.block(at + block * 64, masks) {
                 return Stop::End(end);
@@ -112,6 +116,21 @@ struct Walk<'s> {
 }
 
 impl Walk<'_> {
+    /// Passes over a batch in which nothing is marked and no record ends, as in most.
+    #[inline]
+    fn passes(&mut self, batch: &[Masks; 4]) -> bool {
+        let mut depth = self.depth;
+        let mut goes_on = batch.iter().fold(0, |marks, masks| marks | masks.mark) == 0;
+        for masks in batch {
+            goes_on &= depth > masks.closes;
+            depth = depth.wrapping_add(masks.opens).wrapping_sub(masks.closes);
+        }
+        if goes_on {
+            self.depth = depth;
+        }
+        goes_on
+    }
+
     /// Takes one block of 64 bytes; tells the offset of the bracket that ends the list, if it is here.
     #[inline]
     fn block(&mut self, base: usize, masks: &Masks) -> Option<usize> {
@@ -119,13 +138,13 @@ impl Walk<'_> {
             // A record may end here, or stand between two.
             return self.walk_bits(base, masks);
         }
-        let mut bits = masks.key | masks.kms | masks.backslash;
+        let mut bits = masks.mark;
         while bits != 0 {
             let bit = bits & bits.wrapping_neg();
             bits ^= bit;
             let before = bit - 1;
             let depth = self.depth + (masks.open & before).count_ones() - (masks.close & before).count_ones();
-            self.mark(base + bit.trailing_zeros() as usize, bit & masks.key != 0, depth);
+            self.mark(base + bit.trailing_zeros() as usize, depth);
         }
         self.depth = self.depth + masks.opens - masks.closes;
         None
@@ -133,8 +152,8 @@ impl Walk<'_> {
 
     /// A byte that may start the name of a member or of a key, or an escape.
     #[inline]
-    fn mark(&mut self, at: usize, starts_a_name: bool, depth: u32) {
-        if starts_a_name && depth == 1 {
+    fn mark(&mut self, at: usize, depth: u32) {
+        if depth == 1 && self.padded[at] == b'"' {
             self.record.member(self.padded, at);
         } else {
             self.record.mention(self.padded, at, depth);
@@ -142,7 +161,7 @@ impl Walk<'_> {
     }
 
     fn walk_bits(&mut self, base: usize, masks: &Masks) -> Option<usize> {
-        let mut bits = masks.open | masks.close | masks.key | masks.kms | masks.backslash;
+        let mut bits = masks.open | masks.close | masks.mark;
         while bits != 0 {
             let bit = bits & bits.wrapping_neg();
             let at = base + bits.trailing_zeros() as usize;
@@ -168,7 +187,7 @@ impl Walk<'_> {
                     }
                 }
             } else {
-                self.mark(at, bit & masks.key != 0, self.depth);
+                self.mark(at, self.depth);
             }
         }
         None
