@@ -1,5 +1,5 @@
-//! Where the quotes of a text are, 64 bytes at a time, if the text is plain: printable ASCII without
-//! an escape, so that each quote starts or ends a string.
+//! Where the quotes of a text are, 64 bytes at a time, if the text is plain: ASCII without an escape
+//! and without what stands below a blank, so that each quote starts or ends a string.
 
 /// Bytes that are looked at together.
 pub const BLOCK: usize = 64;
@@ -8,7 +8,7 @@ pub const BLOCK: usize = 64;
 const FILLER: u8 = b' ';
 
 /// A mask of quotes for each block of `$text`, bit n for byte n, into `$masks`; whether the text is
-/// plain. A macro, because functions of wider instructions are made one only with their like.
+/// plain. A macro: a function that is given `$of_block` would not be compiled for its instructions.
 macro_rules! each_block {
     ($text:ident, $masks:ident, $of_block:expr) => {{
         $masks.clear();
@@ -42,10 +42,9 @@ pub mod portable {
 /// AVX-512: a block at a time, compared straight into a mask.
 #[cfg(target_arch = "x86_64")]
 pub mod avx512 {
-    use std::arch::x86_64::{
-        __m512i, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_set_epi64, _mm512_set1_epi8,
-    };
+    use std::arch::x86_64::{_mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_set1_epi8};
 
+    use super::super::lanes;
     use super::{BLOCK, FILLER};
 
     /// See [`super`].
@@ -60,9 +59,7 @@ pub mod avx512 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn of_block(block: &[u8; BLOCK]) -> Option<u64> {
-        let word = |n: usize| super::super::word(block, n * 8);
-        // The compiler makes one unaligned load of it.
-        let bytes: __m512i = _mm512_set_epi64(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0));
+        let bytes = lanes::of_64(block);
         let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
         // What is no ASCII is negative, and so below a space too.
         let foreign = _mm512_cmplt_epi8_mask(bytes, all(b' ')) | _mm512_cmpeq_epi8_mask(bytes, all(b'\\'));
@@ -74,10 +71,10 @@ pub mod avx512 {
 #[cfg(target_arch = "x86_64")]
 pub mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
-        _mm256_set1_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     };
 
+    use super::super::lanes;
     use super::{BLOCK, FILLER};
 
     /// See [`super`].
@@ -92,16 +89,14 @@ pub mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn of_block(block: &[u8; BLOCK]) -> Option<u64> {
-        let (low, high) = (half(block, 0)?, half(block, 32)?);
-        Some(u64::from(low) | u64::from(high) << 32)
+        let ([low, high], _) = block.as_chunks() else { return None };
+        Some(u64::from(half(low)?) | u64::from(half(high)?) << 32)
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn half(block: &[u8; BLOCK], at: usize) -> Option<u32> {
-        let word = |n: usize| super::super::word(block, at + n * 8);
-        // The compiler makes one unaligned load of it.
-        let bytes: __m256i = _mm256_set_epi64x(word(3), word(2), word(1), word(0));
+    fn half(half: &[u8; 32]) -> Option<u32> {
+        let bytes = lanes::of_32(half);
         let all = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
         let bits = |mask: __m256i| _mm256_movemask_epi8(mask).cast_unsigned();
         // What is no ASCII is negative, and so below a space too.

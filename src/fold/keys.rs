@@ -56,7 +56,9 @@ impl SortedKeys {
             let aliases = self.aliases.remove(&arn).unwrap_or_default();
             let record = state.into_record(&arn, aliases, history.policy(&arn));
             managers.push((arn, record.manager));
+            let lists = [&record.policy_difference, &record.aliases, &record.admins];
             size += record.grants.len() + record.policy.len() + record.tags.len();
+            size += lists.into_iter().flatten().map(String::len).sum::<usize>();
             chunk.push(record);
             if chunk.len() == rows || size >= bytes || arns.peek().is_none() {
                 see(&chunk.iter().collect::<Vec<_>>())?;

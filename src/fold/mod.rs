@@ -111,7 +111,7 @@ impl Fold {
         mut see: impl FnMut(&UsageRow<'b>, &History),
     ) {
         let (mut keys, mut known) = (Places::default(), uses::Known::default());
-        self.uses.expect(rows.size_hint().0);
+        self.uses.reserve(rows.size_hint().0);
         for row in rows {
             if !row.key_arn.is_empty() {
                 let (place, owner) = keys.of(row.key_arn, |arn| (self.place(arn), owner_account(arn)));

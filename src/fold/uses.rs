@@ -3,8 +3,6 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
 use rustc_hash::FxBuildHasher;
 
 use super::runs::{self, Count, Key, Run, TEXTS, Word};
@@ -12,6 +10,7 @@ use crate::kms::failure::Ending;
 use crate::model::arn::owner_account;
 use crate::model::key_record::KeyUse;
 use crate::model::places::Places;
+use crate::model::slots::Slots;
 use crate::model::strings::{Strings, Symbol};
 use crate::model::usage::Relation;
 use crate::model::usage_row::UsageRow;
@@ -31,9 +30,8 @@ pub(super) struct Uses {
     open_at_most: usize,
     strings: Strings,
     rows: Vec<(Key, Count)>,
-    by_key: HashTable<u32>,
-    /// But for the last few, each is at least twice as long as all after it: so there are not many, and
-    /// no row is packed often.
+    by_key: Slots,
+    /// Of more than a few, the short ones become one: so there are not many, and no row is packed often.
     runs: Vec<Run>,
 }
 
@@ -53,7 +51,7 @@ impl Uses {
             open_at_most: rows,
             strings: Strings::default(),
             rows: Vec::new(),
-            by_key: HashTable::new(),
+            by_key: Slots::default(),
             runs: Vec::new(),
         }
     }
@@ -77,21 +75,18 @@ impl Uses {
         let errors = if failed { row.requests } else { 0 };
         let count = Count { first: row.first, last: row.last, requests: row.requests, errors };
         let Self { rows, by_key, .. } = self;
-        let at = |place: &u32| *place as usize;
-        let hash = |key: &Key| FxBuildHasher.hash_one(key);
-        match by_key.entry(hash(&key), |place| rows[at(place)].0 == key, |place| hash(&rows[at(place)].0)) {
-            Entry::Occupied(place) => rows[at(place.get())].1.add(&count),
-            Entry::Vacant(place) => {
-                place.insert(u32::try_from(rows.len()).unwrap_or(u32::MAX));
-                rows.push((key, count));
-            }
+        let hash = FxBuildHasher.hash_one(key);
+        if let Some(known) = by_key.find(hash, |at| rows[at as usize].0 == key) {
+            rows[known as usize].1.add(&count);
+        } else {
+            by_key.insert(hash, u32::try_from(rows.len()).unwrap_or(u32::MAX));
+            rows.push((key, count));
         }
     }
 
     /// Makes room for rows that are about to be counted.
-    pub(super) fn expect(&mut self, rows: usize) {
-        let Self { rows: known, by_key, .. } = self;
-        by_key.reserve(rows, |place| FxBuildHasher.hash_one(known[*place as usize].0));
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.by_key.reserve(rows);
     }
 
     /// Packs what is open if it is enough. Symbols of rows counted before mean nothing afterwards.
@@ -111,18 +106,12 @@ impl Uses {
         self.runs.push(Run::pack(strings, self.rows.drain(..), bytes));
     }
 
-    /// Makes one run of the last ones, if there are many, each less than twice as long as all after it.
+    /// Makes one run of the short ones, if there are many.
     fn join(&mut self) {
         if self.runs.len() <= FEW {
             return;
         }
-        let mut rows = 0;
-        let short = self.runs.iter().rev().take_while(|run| {
-            let short = rows == 0 || run.len() < 2 * rows;
-            rows += run.len();
-            short
-        });
-        let short = short.count();
+        let short = short(&self.runs.iter().map(Run::len).collect::<Vec<_>>());
         if short > 1 {
             // Their room is taken again when there are rows: here both would be at their largest.
             self.rows = Vec::new();
@@ -168,6 +157,13 @@ impl SortedUses {
             see(&chunk)?;
         }
     }
+}
+
+/// How many runs at the end are short: each has less than twice the rows of all behind it.
+fn short(lengths: &[usize]) -> usize {
+    let is_long = |at: &usize| lengths[*at] >= 2 * lengths[at + 1..].iter().sum::<usize>();
+    let last = lengths.len().saturating_sub(1);
+    lengths.len() - (0..last).rev().find(is_long).map_or(0, |long| long + 1)
 }
 
 fn row<'s>(strings: &'s Strings, key: &Key, count: &Count) -> KeyUse<'s> {

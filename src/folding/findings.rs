@@ -1,6 +1,7 @@
 //! Findings of a fold on their way into files: of what was judged long ago, rows of a file wait, which
 //! take a tenth.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::Written;
@@ -58,14 +59,7 @@ impl Judged {
 
     fn write(&mut self) -> Result<(), LakeError> {
         for (day, mut findings) in std::mem::take(&mut self.waiting) {
-            // As the table is sorted.
-            findings.sort_unstable_by(|a, b| {
-                (&a.subject.key_arn, a.event_time, &a.finding_id).cmp(&(
-                    &b.subject.key_arn,
-                    b.event_time,
-                    &b.finding_id,
-                ))
-            });
+            findings.sort_unstable_by(|a, b| Findings::order(a).cmp(&Findings::order(b)));
             let rows: Vec<_> = findings.iter().collect();
             self.written.entry(day).or_default().push((rows.len(), parquet::write::<Findings>(&rows)?));
         }
@@ -92,6 +86,9 @@ impl Judged {
     }
 }
 
+/// Bytes of decoded rows that are there at once while files are merged, nearly.
+const HELD: usize = 4 << 20;
+
 /// One file of all.
 fn one(mut written: Vec<Rows>) -> Result<Rows, LakeError> {
     if written.len() == 1
@@ -99,8 +96,9 @@ fn one(mut written: Vec<Rows>) -> Result<Rows, LakeError> {
     {
         return Ok(file);
     }
-    let rows = written.iter().map(|(rows, _)| rows).sum();
-    Ok((rows, merge::merge::<Findings, _>(&written, |(_, content)| Ok(content.clone()))?.content))
+    let contents: Vec<_> = written.into_iter().map(|(_, content)| Cell::new(content)).collect();
+    let whole = merge::merge::<Findings, _>(&contents, HELD, |content| Ok(content.take()))?;
+    Ok((usize::try_from(whole.rows).unwrap_or(usize::MAX), whole.content))
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Lake {
         let mut files = self.stage_by_day::<Usage>(&name, rows, |row| Some(row.counted.key.hour.day()))?;
 
         let mut findings: Vec<_> = batch.iter().flat_map(|drawn| &drawn.findings).collect();
-        findings.sort_unstable_by_key(|f| (&f.subject.key_arn, f.event_time, &f.finding_id, &f.source_object));
+        findings.sort_unstable_by_key(|finding| Findings::order(finding));
         files.extend(self.stage_by_day::<Findings>(&name, findings, |finding| Some(finding.event_time.day()))?);
 
         let mut changes: Vec<_> = batch.iter().flat_map(|drawn| &drawn.key_changes).collect();

@@ -19,6 +19,9 @@ use super::tables::usage::Usage;
 use super::{FOLD_FILE, Lake, LakeError, locks, merge, read, seen};
 use crate::model::time::Seconds;
 
+/// Most bytes of decoded rows that wait for their row group.
+const HELD: usize = 64 << 20;
+
 /// Makes one file of a group: its content and how many rows it has.
 type Merge<'m> = dyn Fn(&Lake, &[FileEntry]) -> Result<(Vec<u8>, usize), LakeError> + 'm;
 
@@ -139,7 +142,7 @@ impl Lake {
             }
             let files = self.settled(&folder, files)?;
             let merged = |lake: &Self, group: &[FileEntry]| {
-                let whole = merge::merge::<T, _>(group, |file| lake.content(&file.path))?;
+                let whole = merge::merge::<T, _>(group, HELD, |file| lake.content(&file.path))?;
                 Ok((whole.content, usize::try_from(whole.rows).unwrap_or(usize::MAX)))
             };
             self.put_together(T::NAME, "parquet", &folder, files, Vec::new(), settings, &merged, done)?;

@@ -22,9 +22,6 @@ const FAN_IN: usize = 32;
 /// Most rows that are read of a file at a time, and most bytes, nearly.
 const ROWS: usize = 2_048;
 const BYTES: usize = 1 << 20;
-/// Most bytes of decoded rows that wait for their row group.
-const HELD: usize = 64 << 20;
-
 /// A merged file.
 #[derive(Debug)]
 pub(crate) struct Whole {
@@ -32,18 +29,20 @@ pub(crate) struct Whole {
     pub(crate) rows: u64,
 }
 
-/// Merges `files`, each read by `get` when its turn comes. Equal rows stay in the order of the files.
+/// Merges `files`, each read by `get` when its turn comes. Equal rows stay in the order of the files. At
+/// most `held` bytes of decoded rows wait for their row group, and what was read with them.
 ///
 /// # Errors
 /// If one cannot be read, or has columns that this version does not know: they would be lost.
 pub(crate) fn merge<T: Table, F>(
     files: &[F],
+    held: usize,
     mut get: impl FnMut(&F) -> Result<Vec<u8>, LakeError>,
 ) -> Result<Whole, LakeError> {
     let mut runs = Vec::new();
     for files in files.chunks(FAN_IN) {
         let contents = files.iter().map(&mut get).collect::<Result<Vec<_>, _>>()?;
-        runs.push(once::<T>(contents)?);
+        runs.push(once::<T>(contents, held)?);
     }
     while runs.len() > 1 {
         let mut merged = Vec::new();
@@ -53,15 +52,15 @@ pub(crate) fn merge<T: Table, F>(
             if contents.is_empty() {
                 break;
             }
-            merged.push(once::<T>(contents)?);
+            merged.push(once::<T>(contents, held)?);
         }
         runs = merged;
     }
-    runs.pop().map_or_else(|| once::<T>(Vec::new()), Ok)
+    runs.pop().map_or_else(|| once::<T>(Vec::new(), held), Ok)
 }
 
-fn once<T: Table>(contents: Vec<Vec<u8>>) -> Result<Whole, LakeError> {
-    let mut output = Output::<T>::create()?;
+fn once<T: Table>(contents: Vec<Vec<u8>>, held: usize) -> Result<Whole, LakeError> {
+    let mut output = Output::<T>::create(held)?;
     let mut streams = Vec::new();
     for content in contents {
         streams.push(Stream::open::<T>(content, &output.file.schema().clone())?);
@@ -242,6 +241,7 @@ struct Output<T: Table> {
     file: Merged<T>,
     held: Vec<(RecordBatch, Option<Counts>)>,
     bytes: usize,
+    bytes_at_most: usize,
     picks: Vec<Pick>,
     /// Keys of the last pick.
     last: Option<(Arc<[Key]>, usize)>,
@@ -249,9 +249,9 @@ struct Output<T: Table> {
 }
 
 impl<T: Table> Output<T> {
-    fn create() -> Result<Self, LakeError> {
+    fn create(bytes_at_most: usize) -> Result<Self, LakeError> {
         let file = Merged::create()?;
-        Ok(Self { file, held: Vec::new(), bytes: 0, picks: Vec::new(), last: None, rows: 0 })
+        Ok(Self { file, held: Vec::new(), bytes: 0, bytes_at_most, picks: Vec::new(), last: None, rows: 0 })
     }
 
     /// Reads a stream's next rows; false if it has ended.
@@ -275,7 +275,7 @@ impl<T: Table> Output<T> {
         let same = T::COUNTS
             && self.last.as_ref().is_some_and(|(keys, row)| compare(keys, *row, &stream.keys, stream.row).is_eq());
         if !same {
-            if self.picks.len() >= File::<T>::GROUP || self.bytes > HELD {
+            if self.picks.len() >= File::<T>::GROUP || self.bytes > self.bytes_at_most {
                 self.flush(streams)?;
                 return self.take(streams, from);
             }
@@ -360,6 +360,8 @@ mod tests {
     use crate::model::usage::{KeyEvidence, Side, UsageCounts, UsageKey, UsageRows};
     use crate::model::r#yield::Reject;
 
+    const HELD: usize = 64 << 20;
+
     fn read(content: Vec<u8>) -> Vec<RecordBatch> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).expect("Parquet").build();
         reader.expect("a reader").collect::<Result<_, _>>().expect("rows")
@@ -381,7 +383,7 @@ mod tests {
                 parquet::write::<KeyChanges>(&rows.iter().collect::<Vec<_>>()).expect("writes")
             })
             .collect();
-        let whole = merge::<KeyChanges, _>(&files, |file| Ok(file.clone())).expect("merges");
+        let whole = merge::<KeyChanges, _>(&files, HELD, |file| Ok(file.clone())).expect("merges");
         assert_eq!(whole.rows, 70_000);
         let (mut last, mut ids) = ((String::new(), None), std::collections::BTreeSet::new());
         for batch in read(whole.content) {
@@ -420,7 +422,7 @@ mod tests {
                 parquet::write::<Rejects>(&rows).expect("writes")
             })
             .collect();
-        let whole = merge::<Rejects, _>(&files, |file| Ok(file.clone())).expect("merges");
+        let whole = merge::<Rejects, _>(&files, HELD, |file| Ok(file.clone())).expect("merges");
         let metadata = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(whole.content.clone())).expect("Parquet");
         let groups = metadata.metadata().row_groups().iter();
         let largest = groups.map(RowGroupMetaData::total_byte_size).max().expect("groups");
@@ -476,7 +478,7 @@ mod tests {
             usage_of(&[("k", Side::Local, 10, "b"), ("k", Side::Local, 90, "d"), ("k", Side::Owner, 2, "z")]),
         ];
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
-            let whole = merge::<Usage, _>(&order, |file| Ok(files[*file].clone())).expect("merges");
+            let whole = merge::<Usage, _>(&order, HELD, |file| Ok(files[*file].clone())).expect("merges");
             let batch = read(whole.content).remove(0);
             let column = |name| batch.column_by_name(name).expect("a column");
             let texts = |name| column(name).as_string::<i32>().iter().flatten().collect::<Vec<_>>();
@@ -493,7 +495,7 @@ mod tests {
     #[test]
     fn a_file_of_a_newer_version_is_left_alone() {
         let content = parquet::write::<Rejects>(&[]).expect("writes");
-        let error = merge::<KeyChanges, _>(&[content], |file| Ok(file.clone())).expect_err("would lose a column");
+        let error = merge::<KeyChanges, _>(&[content], HELD, |file| Ok(file.clone())).expect_err("would lose a column");
         assert!(error.to_string().contains("etag"), "{error}");
     }
 }

@@ -66,13 +66,7 @@ pub fn committed_rows<T: Table>(
     file: &FileEntry,
     columns: Columns<'_>,
 ) -> Result<Rows, LakeError> {
-    // Between looking at the one place and the other it may have moved: final, staged, final.
-    for path in [&file.path, &file.staged, &file.path] {
-        if let Some(rows) = rows::<T>(storage, path, columns)? {
-            return Ok(rows);
-        }
-    }
-    Err(LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() })
+    wherever(file, |path| rows::<T>(storage, path, columns))
 }
 
 pub(super) fn date_of(path: &str) -> &str {
@@ -111,23 +105,29 @@ pub fn each_batch<T: Table>(
     columns: Columns<'_>,
     mut with: impl FnMut(Batch<'_>) -> Result<(), LakeError>,
 ) -> Result<(), LakeError> {
+    let Opened { without_values, reader, .. } = wherever(file, |path| open::<T>(storage, path, columns))?;
+    for batch in reader {
+        let batch = batch.map_err(|e| unreadable(&file.path, &e))?;
+        with(Batch { table: T::NAME, without_values: &without_values, batch: &batch })?;
+    }
+    Ok(())
+}
+
+/// What `get` finds of a committed file, in one of the places where it may be.
+fn wherever<R>(file: &FileEntry, mut get: impl FnMut(&str) -> Result<Option<R>, LakeError>) -> Result<R, LakeError> {
     // Between looking at the one place and the other it may have moved: final, staged, final.
     for path in [&file.path, &file.staged, &file.path] {
-        if let Some(Opened { without_values, reader, .. }) = open::<T>(storage, path, columns)? {
-            for batch in reader {
-                let batch = batch.map_err(|e| unreadable(path, &e))?;
-                with(Batch { table: T::NAME, without_values: &without_values, batch: &batch })?;
-            }
-            return Ok(());
+        if let Some(found) = get(path)? {
+            return Ok(found);
         }
     }
-    Err(nowhere(file))
+    Err(LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() })
 }
 
 /// A file that is about to be read.
 struct Opened {
     bytes: u64,
-    /// Columns that are left out, since all that they hold is null.
+    /// Columns that need not be read, since all that they hold is null.
     without_values: Vec<&'static str>,
     reader: ParquetRecordBatchReader,
 }
@@ -156,10 +156,6 @@ fn open<T: Table>(storage: &dyn Storage, path: &str, columns: Columns<'_>) -> Re
 
 fn unreadable(path: &str, reason: &dyn std::fmt::Display) -> LakeError {
     LakeError::Parquet { path: path.to_owned(), reason: reason.to_string() }
-}
-
-fn nowhere(file: &FileEntry) -> LakeError {
-    LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() }
 }
 
 /// The columns of a file that hold nothing but nulls, as its statistics tell.
@@ -231,7 +227,7 @@ impl<'b> Batch<'b> {
         self.len() == 0
     }
 
-    /// A column; `None` if it holds nothing but nulls.
+    /// A column; `None` if it was not read, because it holds nothing but nulls.
     fn column(&self, name: &'static str) -> Result<Option<&'b dyn Array>, LakeError> {
         match self.batch.column_by_name(name) {
             Some(column) => Ok(Some(column.as_ref())),
@@ -342,7 +338,7 @@ impl<'b> Text<'b> {
         }
     }
 
-    /// The texts of the first `rows` rows; some may be there more than once.
+    /// The texts of all `rows` rows, and perhaps the empty one; some may be there more than once.
     #[must_use]
     pub fn distinct(&self, rows: usize) -> Vec<&'b str> {
         match self {

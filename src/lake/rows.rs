@@ -11,17 +11,17 @@ use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
 
 /// The columns of a table in one batch, as far as the fold needs them: each with its kind.
-macro_rules! columns {
-    (text) => { Text<'b> };
-    (added_text) => { Text<'b> };
-    (times) => { Times<'b> };
-    (integers) => { Integers<'b> };
-    (booleans) => { Booleans<'b> };
+macro_rules! read_columns {
+    (@type text) => { Text<'b> };
+    (@type added_text) => { Text<'b> };
+    (@type times) => { Times<'b> };
+    (@type integers) => { Integers<'b> };
+    (@type booleans) => { Booleans<'b> };
     ($(#[$doc:meta])* $name:ident { $($column:ident: $kind:ident,)* }) => {
         $(#[$doc])*
         pub struct $name<'b> {
             len: usize,
-            $($column: columns!($kind),)*
+            $($column: read_columns!(@type $kind),)*
         }
 
         impl<'b> $name<'b> {
@@ -64,7 +64,7 @@ pub trait Acts {
     fn apart(&self, row: usize) -> [&str; 4];
 }
 
-columns! {
+read_columns! {
     /// The columns of `usage` in one batch.
     UsageColumns {
         requests: integers,
@@ -124,7 +124,7 @@ impl<'b> UsageColumns<'b> {
     }
 }
 
-columns! {
+read_columns! {
     /// The columns of `configurations` in one batch.
     ConfigurationColumns {
         service_rule: text,
@@ -193,7 +193,7 @@ impl<'b> ConfigurationColumns<'b> {
     }
 }
 
-columns! {
+read_columns! {
     /// The columns of `key_changes` in one batch.
     KeyChangeColumns {
         change: text,

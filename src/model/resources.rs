@@ -29,6 +29,9 @@ struct Place {
 /// Texts of a row, in the order of [`ConfigurationRow`]'s fields.
 const TEXTS: usize = 15;
 
+/// Those that make a choice the same one, whoever made it: row, choice, key as named, ARN of the key.
+const CHOICE: [usize; 4] = [0, 7, 8, 9];
+
 /// One choice, as often as it was made before there was another.
 #[derive(Debug, Clone, Copy)]
 struct Held {
@@ -69,9 +72,14 @@ impl Resources {
             region: strings.intern(row.region),
             name: strings.intern(name),
         };
+        // What nobody has named yet is no choice that is known.
+        let chosen = CHOICE.map(|at| strings.find(texts(row)[at]));
         let held = by_place.entry(place).or_default();
         let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
-        if let Some(known) = held[recent..].iter_mut().find(|known| known.is_like(row, strings)) {
+        if let Some(known) = held[recent..]
+            .iter_mut()
+            .find(|known| known.by_service == row.by_service && CHOICE.map(|at| Some(known.texts[at])) == chosen)
+        {
             // The earliest speaks, and it came first.
             (known.requests, known.last) = (known.requests + row.requests, known.last.max(row.last));
             return;
@@ -194,15 +202,6 @@ fn texts<'a>(row: &ConfigurationRow<'a>) -> [&'a str; TEXTS] {
         row.session_name,
         row.via_service,
     ]
-}
-
-impl Held {
-    /// Whether a row is the same choice, whoever made it: row, choice, key as named, ARN of the key.
-    fn is_like(&self, row: &ConfigurationRow<'_>, strings: &Strings) -> bool {
-        let chosen = texts(row);
-        let same = |text: usize| strings.get(self.texts[text]) == chosen[text];
-        self.by_service == row.by_service && [0, 7, 8, 9].into_iter().all(same)
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,16 @@ impl Slots {
         self.0.find(wanted.spread(), |slot| slot.hash == wanted.hash && is(slot.at)).map(|slot| slot.at)
     }
 
+    /// Makes room for so many more places.
+    pub fn reserve(&mut self, places: usize) {
+        self.0.reserve(places, |slot| slot.spread());
+    }
+
+    /// Forgets all places, and keeps the room.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Adds a place that is not there.
     pub fn insert(&mut self, hash: u64, at: u32) {
         let slot = slot(hash, at);
@@ -36,21 +46,26 @@ impl Slots {
 }
 
 fn slot(hash: u64, at: u32) -> Slot {
-    // The upper half: the last step of the hashers mixes into it.
-    let [.., a, b, c, d] = hash.to_le_bytes();
+    // All bits have a say: hashers differ in where they have their best.
+    let [a, b, c, d, ..] = (hash ^ hash >> 32).to_le_bytes();
     Slot { hash: u32::from_le_bytes([a, b, c, d]), at }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustc_hash::FxBuildHasher;
+    use std::hash::BuildHasher;
 
     #[test]
     fn what_was_put_in_is_found_however_much_it_grew() {
-        let hash = |n: u32| xxhash_rust::xxh3::xxh3_64(&(n / 2).to_le_bytes());
+        let hash = |n: u32| FxBuildHasher.hash_one(n / 2);
         let mut slots = Slots::default();
+        slots.reserve(10);
         (0..5_000).for_each(|n| slots.insert(hash(n), n));
         assert!((0..5_000).all(|n| slots.find(hash(n), |at| at == n) == Some(n)), "two of each hash");
         assert_eq!(slots.find(hash(1), |at| at > 1), None);
+        slots.clear();
+        assert_eq!(slots.find(hash(1), |_| true), None);
     }
 }

@@ -60,7 +60,7 @@ impl Strings {
         Symbol(number)
     }
 
-    /// The symbol of `text`, if it was interned.
+    /// The symbol of `text`, if it was interned. In a sorted arena nothing is looked for.
     #[must_use]
     pub fn find(&self, text: &str) -> Option<Symbol> {
         if text.is_empty() { Some(Symbol::EMPTY) } else { self.find_hashed(hash(text), text) }

@@ -1,6 +1,6 @@
 //! Times as CloudTrail writes them: whole seconds since 1970, UTC.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 /// Seconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -34,12 +34,12 @@ impl Seconds {
     /// `YYYY-MM-DDTHH:MM:SSZ`.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        let second = self.0.rem_euclid(Self::DAY);
-        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        match self.date() {
-            date if date.is_empty() => date,
-            date => format!("{date}T{hour:02}:{minute:02}:{second:02}Z"),
-        }
+        DateTime::from_timestamp(self.0, 0).map_or_else(String::new, |t| match t.year() {
+            // By hand, as a date is.
+            0..=9_999 => format!("{}T{:02}:{:02}:{:02}Z", self.date(), t.hour(), t.minute(), t.second()),
+            // Signed, and with as many digits as it takes.
+            _ => t.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        })
     }
 
     /// Reads `YYYY-MM-DDTHH:MM:SSZ` by position, anything else of RFC 3339 by chrono.
@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn times_are_written_as_chrono_writes_them(seconds in -62_135_596_800..253_402_300_800_i64) {
+        fn times_are_written_as_chrono_writes_them(seconds in -99_999_999_999..999_999_999_999_i64) {
             let chrono = DateTime::from_timestamp(seconds, 0).map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
             prop_assert_eq!(Some(Seconds(seconds).rfc3339()), chrono);
         }

@@ -58,7 +58,8 @@ impl<'a> Act<'a> {
 }
 
 impl<'a> Posture<'a> {
-    /// What is known. Several rules ask what choices come to: that is found out here, once.
+    /// What is known. Each rule asks of all resources what their choices come to: that is found out here,
+    /// once.
     #[must_use]
     pub fn new(
         managers: &'a Managers,

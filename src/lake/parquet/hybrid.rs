@@ -1,5 +1,7 @@
 //! Parquet's hybrid of run lengths and bit packing: how levels and dictionary numbers are written.
 
+use crate::model::packed;
+
 /// Values of equal number that are worth a run of their own; also the size of a packed group.
 const GROUP: usize = 8;
 
@@ -10,25 +12,25 @@ pub(super) fn width(largest: u32) -> u8 {
 
 /// Appends `values`, each below two to the power of `width`.
 pub(super) fn encode(values: &[u32], width: u8, out: &mut Vec<u8>) {
-    // Values from `packed` to `at` wait for being packed.
-    let (mut packed, mut at) = (0, 0);
+    // Values from `waiting` to `at` wait for being packed.
+    let (mut waiting, mut at) = (0, 0);
     while at < values.len() {
         let value = values[at];
         let run = values[at..].iter().take_while(|next| **next == value).count();
         // Packed values come in whole groups: a run lends what the last group lacks.
-        let lent = (GROUP - (at - packed) % GROUP) % GROUP;
+        let lent = (GROUP - (at - waiting) % GROUP) % GROUP;
         if run < lent + GROUP {
             at += run;
             continue;
         }
         at += lent;
-        pack(&values[packed..at], width, out);
-        varint((run - lent) << 1, out);
+        pack(&values[waiting..at], width, out);
+        packed::put(out, ((run - lent) as u64) << 1);
         out.extend_from_slice(&value.to_le_bytes()[..usize::from(width).div_ceil(8)]);
         at += run - lent;
-        packed = at;
+        waiting = at;
     }
-    pack(&values[packed..], width, out);
+    pack(&values[waiting..], width, out);
 }
 
 /// One run of packed groups; the last one is filled up with zeros.
@@ -36,7 +38,7 @@ fn pack(values: &[u32], width: u8, out: &mut Vec<u8>) {
     if values.is_empty() {
         return;
     }
-    varint(values.len().div_ceil(GROUP) << 1 | 1, out);
+    packed::put(out, (values.len().div_ceil(GROUP) as u64) << 1 | 1);
     let (mut bits, mut held) = (0_u64, 0);
     let padding = values.len().next_multiple_of(GROUP) - values.len();
     for value in values.iter().copied().chain(std::iter::repeat_n(0, padding)) {
@@ -48,14 +50,6 @@ fn pack(values: &[u32], width: u8, out: &mut Vec<u8>) {
             held -= 8;
         }
     }
-}
-
-fn varint(mut value: usize, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value.to_le_bytes()[0] | 0x80);
-        value >>= 7;
-    }
-    out.push(value.to_le_bytes()[0]);
 }
 
 #[cfg(test)]

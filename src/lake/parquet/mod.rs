@@ -69,7 +69,8 @@ impl<T: Table> File<T> {
         start().map_err(|error| fail::<T>(&error))
     }
 
-    /// Appends rows as a row group; all but the last should have [`File::GROUP`].
+    /// Appends rows as a row group; all but the last should have [`File::GROUP`], or as many as fit where
+    /// rows are large.
     ///
     /// # Errors
     /// As [`write()`].

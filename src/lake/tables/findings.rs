@@ -4,9 +4,18 @@ use super::columns;
 use crate::lake::schema::{By, Column, Table};
 use crate::model::arn::{Arn, owner_account};
 use crate::model::finding::Finding;
+use crate::model::time::Seconds;
 
 /// The table.
 pub enum Findings {}
+
+impl Findings {
+    /// What findings are sorted by, as [`Table::ORDER`] has it.
+    #[must_use]
+    pub fn order(finding: &Finding) -> (&str, Seconds, &str, &str) {
+        (&finding.subject.key_arn, finding.event_time, &finding.finding_id, &finding.source_object)
+    }
+}
 
 impl Table for Findings {
     type Row<'a> = &'a Finding;
