@@ -29,8 +29,8 @@ pub(crate) struct Whole {
     pub(crate) rows: u64,
 }
 
-/// Merges `files`, each read by `get` when its turn comes. Equal rows stay in the order of the files. At
-/// most `held` bytes of decoded rows wait for their row group, and what was read with them.
+/// Merges `files`, each read by `get` when its turn comes; equal rows stay in their order. At most `held`
+/// bytes of decoded rows wait for their row group, and what was read with them.
 ///
 /// # Errors
 /// If one cannot be read, or has columns that this version does not know: they would be lost.
@@ -361,7 +361,6 @@ mod tests {
     use crate::model::r#yield::Reject;
 
     const HELD: usize = 64 << 20;
-
     fn read(content: Vec<u8>) -> Vec<RecordBatch> {
         let reader = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(content)).expect("Parquet").build();
         reader.expect("a reader").collect::<Result<_, _>>().expect("rows")
