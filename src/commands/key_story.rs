@@ -86,11 +86,11 @@ fn grant_lines(grants: &str) -> Vec<String> {
 }
 
 fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
-    // What services do with grants is use, not story; facts are in the head.
-    changes.retain(|row| {
-        let ordinary = text(row, "change").ends_with("Grant") && !text(row, "via_service").is_empty();
-        text(row, "change") != KeyChange::ALIAS_SEEN && !ordinary
-    });
+    // Facts are in the head. What services do with grants is use, not story: told as a number.
+    changes.retain(|row| text(row, "change") != KeyChange::ALIAS_SEEN);
+    let acts = changes.len();
+    changes.retain(|row| !text(row, "change").ends_with("Grant") || text(row, "via_service").is_empty());
+    let by_services = acts - changes.len();
     changes.sort_by(|a, b| text(a, "event_time").cmp(text(b, "event_time")));
     writeln!(out, "\nWHAT WAS DONE TO IT")?;
     let cells: Vec<_> = last(&changes)
@@ -105,7 +105,15 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
             ]
         })
         .collect();
-    part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY", "DETAIL"], &cells, changes.len())
+    if by_services == 0 || !cells.is_empty() {
+        part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY", "DETAIL"], &cells, changes.len())?;
+    }
+    if by_services > 0 {
+        let besides = if cells.is_empty() { "nothing but" } else { "besides," };
+        let count = table::counted(by_services as u64, "act");
+        writeln!(out, "{besides} {count} on grants that services made or ended; the table has them")?;
+    }
+    Ok(())
 }
 
 /// What distinguishes this act from others of its name.
