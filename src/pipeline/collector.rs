@@ -76,7 +76,9 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
     /// Takes what was drawn from an object, and commits the batch if it is large enough by now.
     pub(super) fn take(&mut self, drawn: Yield, ticket: T) -> Result<Vec<Settled<T>>, PipelineError> {
         if self.lake.ledger().holds(&drawn.object) {
-            // Another delivery of what is committed.
+            // Another delivery of what is committed, perhaps by another process since it was listed here:
+            // what it holds is known, and a copy of it in another object is one.
+            self.seen.add(&drawn.seen);
             self.note_already_done(&drawn);
             return Ok(vec![Settled { status: ObjectStatus::Done, ticket }]);
         }
@@ -152,6 +154,7 @@ mod tests {
     use crate::analyze::{Plan, Selection};
     use crate::lake::local::LocalFolder;
     use crate::model::object::{ObjectName, ObjectRef};
+    use crate::model::r#yield::SeenEvent;
     use crate::pipeline::Silent;
     use crate::source::local::LocalStore;
 
@@ -161,10 +164,8 @@ mod tests {
         Yield::without_records(object, ObjectStatus::Done, String::new())
     }
 
-    #[test]
-    fn a_ticket_comes_back_with_the_commit_and_not_before() {
-        let folder = tempfile::tempdir().expect("tempdir");
-        let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+    /// Hands over a collector of batches of three to `with`.
+    fn collecting(lake: &mut Lake, with: impl FnOnce(Collector<'_, '_, &str>)) {
         let settings =
             Settings { threads: 1, max_object_size: 1 << 20, batch_objects: 3, batch_bytes: 1 << 20, seen_events: 100 };
         let (cores, store, plan) = (
@@ -174,17 +175,40 @@ mod tests {
         );
         let mut summary = Summary::default();
         let second_look = Analyzer::new(&plan, 1 << 20).expect("an analyzer");
-        let mut collector =
-            Collector::new(&mut lake, (&settings, &cores), &store, second_look, (&mut summary, &Silent))
-                .expect("collects");
-        assert!(collector.take(drawn(1), "first").expect("takes").is_empty());
-        assert!(collector.take(drawn(1), "first again").expect("takes").is_empty());
-        assert!(collector.take(drawn(2), "second").expect("takes").is_empty());
-        assert_eq!(collector.lake.ledger().through(), 0);
-        let settled = collector.take(drawn(3), "third").expect("commits");
-        let tickets: Vec<_> = settled.iter().map(|settled| settled.ticket).collect();
-        assert_eq!(tickets, ["first", "first again", "second", "third"]);
-        assert!(collector.lake.ledger().holds(&drawn(2).object));
-        assert_eq!(collector.take(drawn(2), "late").expect("knows").len(), 1, "committed already");
+        with(
+            Collector::new(lake, (&settings, &cores), &store, second_look, (&mut summary, &Silent)).expect("collects"),
+        );
+    }
+
+    #[test]
+    fn what_another_process_committed_meanwhile_is_known() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let open = || Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        let (mut lake, mut other) = (open(), open());
+        let event = SeenEvent { id: 7, hour: 1 };
+        let held = || Yield { seen: vec![event], ..drawn(1) };
+        collecting(&mut lake, |mut collector| {
+            other.commit_batch(vec![held()]).expect("commits");
+            collector.lake.refresh().expect("reads");
+            assert_eq!(collector.take(held(), "ticket").expect("knows").len(), 1, "committed already");
+            assert_eq!(collector.seen.known(&[event]).len(), 1);
+        });
+    }
+
+    #[test]
+    fn a_ticket_comes_back_with_the_commit_and_not_before() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        collecting(&mut lake, |mut collector| {
+            assert!(collector.take(drawn(1), "first").expect("takes").is_empty());
+            assert!(collector.take(drawn(1), "first again").expect("takes").is_empty());
+            assert!(collector.take(drawn(2), "second").expect("takes").is_empty());
+            assert_eq!(collector.lake.ledger().through(), 0);
+            let settled = collector.take(drawn(3), "third").expect("commits");
+            let tickets: Vec<_> = settled.iter().map(|settled| settled.ticket).collect();
+            assert_eq!(tickets, ["first", "first again", "second", "third"]);
+            assert!(collector.lake.ledger().holds(&drawn(2).object));
+            assert_eq!(collector.take(drawn(2), "late").expect("knows").len(), 1, "committed already");
+        });
     }
 }
