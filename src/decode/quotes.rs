@@ -42,7 +42,9 @@ pub mod portable {
 /// AVX-512: a block at a time, compared straight into a mask.
 #[cfg(target_arch = "x86_64")]
 pub mod avx512 {
-    use std::arch::x86_64::{_mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_set1_epi8};
+    use std::arch::x86_64::{
+        __m512i, _mm512_cmpeq_epi8_mask, _mm512_cmplt_epi8_mask, _mm512_set_epi64, _mm512_set1_epi8,
+    };
 
     use super::super::lanes;
     use super::{BLOCK, FILLER};
@@ -59,7 +61,9 @@ pub mod avx512 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn of_block(block: &[u8; BLOCK]) -> Option<u64> {
-        let bytes = lanes::of_64(block);
+        let word = |n: usize| lanes::word(block, n * 8);
+        // The compiler makes one unaligned load of it.
+        let bytes: __m512i = _mm512_set_epi64(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0));
         let all = |byte: u8| _mm512_set1_epi8(byte.cast_signed());
         // What is no ASCII is negative, and so below a space too.
         let foreign = _mm512_cmplt_epi8_mask(bytes, all(b' ')) | _mm512_cmpeq_epi8_mask(bytes, all(b'\\'));
@@ -71,7 +75,8 @@ pub mod avx512 {
 #[cfg(target_arch = "x86_64")]
 pub mod avx2 {
     use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        __m256i, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x,
+        _mm256_set1_epi8,
     };
 
     use super::super::lanes;
@@ -89,14 +94,16 @@ pub mod avx2 {
     #[inline]
     #[target_feature(enable = "avx2")]
     fn of_block(block: &[u8; BLOCK]) -> Option<u64> {
-        let ([low, high], _) = block.as_chunks() else { return None };
-        Some(u64::from(half(low)?) | u64::from(half(high)?) << 32)
+        let (low, high) = (half(block, 0)?, half(block, 32)?);
+        Some(u64::from(low) | u64::from(high) << 32)
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn half(half: &[u8; 32]) -> Option<u32> {
-        let bytes = lanes::of_32(half);
+    fn half(block: &[u8; BLOCK], at: usize) -> Option<u32> {
+        let word = |n: usize| lanes::word(block, at + n * 8);
+        // The compiler makes one unaligned load of it.
+        let bytes: __m256i = _mm256_set_epi64x(word(3), word(2), word(1), word(0));
         let all = |byte: u8| _mm256_set1_epi8(byte.cast_signed());
         let bits = |mask: __m256i| _mm256_movemask_epi8(mask).cast_unsigned();
         // What is no ASCII is negative, and so below a space too.

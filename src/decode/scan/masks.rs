@@ -135,7 +135,7 @@ pub mod portable {
 /// AVX-512: 64 bytes at a time, compared straight into masks.
 #[cfg(target_arch = "x86_64")]
 pub mod avx512 {
-    use std::arch::x86_64::{__m512i, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set1_epi8};
+    use std::arch::x86_64::{__m512i, _mm512_cmpeq_epi8_mask, _mm512_or_si512, _mm512_set_epi64, _mm512_set1_epi8};
 
     use super::super::super::lanes;
     use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
@@ -172,8 +172,10 @@ pub mod avx512 {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m512i {
-        let Some(bytes) = batch[at..].first_chunk() else { return _mm512_set1_epi8(0) };
-        lanes::of_64(bytes)
+        let Some(bytes) = batch[at..].first_chunk::<64>() else { return _mm512_set1_epi8(0) };
+        let word = |n: usize| lanes::word(bytes, n * 8);
+        // The compiler makes one unaligned load of it.
+        _mm512_set_epi64(word(7), word(6), word(5), word(4), word(3), word(2), word(1), word(0))
     }
 
     #[inline]
@@ -188,7 +190,7 @@ pub mod avx512 {
 pub mod avx2 {
     use std::arch::x86_64::{
         __m256i, _mm_clmulepi64_si128, _mm_cvtsi128_si64, _mm_set_epi64x, _mm_set1_epi8, _mm256_and_si256,
-        _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set_epi64x, _mm256_set1_epi8,
     };
 
     use super::super::super::lanes;
@@ -245,8 +247,10 @@ pub mod avx2 {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn load(batch: &[u8; BATCH_WITH_LOOKAHEAD], at: usize) -> __m256i {
-        let Some(bytes) = batch[at..].first_chunk() else { return _mm256_set1_epi8(0) };
-        lanes::of_32(bytes)
+        let Some(bytes) = batch[at..].first_chunk::<32>() else { return _mm256_set1_epi8(0) };
+        let word = |n: usize| lanes::word(bytes, n * 8);
+        // The compiler makes one unaligned load of it.
+        _mm256_set_epi64x(word(3), word(2), word(1), word(0))
     }
 
     #[target_feature(enable = "avx2")]
