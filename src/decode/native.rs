@@ -73,30 +73,42 @@ impl Drop for Libdeflate {
 }
 
 /// A way to classify a batch.
-pub(super) type Classify = fn(&[u8; BATCH_WITH_LOOKAHEAD], &mut Carry, &mut [Masks; 4]);
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// The instructions that it is made of.
+    pub name: &'static str,
+    pub(super) classify: fn(&[u8; BATCH_WITH_LOOKAHEAD], &mut Carry, &mut [Masks; 4]),
+}
+
+/// For every processor.
+const PORTABLE: Way = Way { name: "portable", classify: masks::portable::classify };
 
 /// The ways that this processor has, the widest first.
-pub(super) fn ways() -> Vec<Classify> {
-    let mut ways: Vec<Classify> = Vec::new();
+#[must_use]
+pub fn ways() -> Vec<Way> {
+    let mut ways = Vec::new();
     #[cfg(target_arch = "x86_64")]
     {
         let common = is_x86_feature_detected!("pclmulqdq") && is_x86_feature_detected!("popcnt");
         if common && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") {
             // SAFETY: the processor has all four features, asked above.
-            ways.push(|batch, carry, out| unsafe { masks::avx512::classify(batch, carry, out) });
+            let classify =
+                |batch: &_, carry: &mut _, out: &mut _| unsafe { masks::avx512::classify(batch, carry, out) };
+            ways.push(Way { name: "AVX-512", classify });
         }
         if common && is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has all three features, asked above.
-            ways.push(|batch, carry, out| unsafe { masks::avx2::classify(batch, carry, out) });
+            let classify = |batch: &_, carry: &mut _, out: &mut _| unsafe { masks::avx2::classify(batch, carry, out) };
+            ways.push(Way { name: "AVX2", classify });
         }
     }
-    ways.push(masks::portable::classify);
+    ways.push(PORTABLE);
     ways
 }
 
 /// The widest way, looked up once.
-pub(super) fn classifier() -> Classify {
-    static WIDEST: LazyLock<Classify> = LazyLock::new(|| ways().first().copied().unwrap_or(masks::portable::classify));
+pub(super) fn widest() -> Way {
+    static WIDEST: LazyLock<Way> = LazyLock::new(|| ways().first().copied().unwrap_or(PORTABLE));
     *WIDEST
 }
 

@@ -298,7 +298,7 @@ mod tests {
                 for way in super::super::super::native::ways() {
                     let mut a = [Masks::default(); 4];
                     after = before;
-                    way(batch, &mut after, &mut a);
+                    (way.classify)(batch, &mut after, &mut a);
                     prop_assert_eq!(a, b);
                 }
                 fast = after;

@@ -16,6 +16,7 @@ use self::masks::{BATCH, BATCH_WITH_LOOKAHEAD, Carry, Masks};
 use self::record::Candidate;
 use super::interest::Interest;
 use super::native;
+pub use super::native::{Way, ways};
 
 /// Where a scan stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,15 +71,28 @@ pub enum List {
 /// or `limit` records are found. `padded` ends in [`masks::PADDING`] bytes that are not input.
 #[must_use]
 pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit: usize, found: &mut Found) -> Stop {
+    scan_by(native::widest(), (padded, start), list, interest, limit, found)
+}
+
+/// The same, by a way of your choice: which makes no difference but in time.
+#[must_use]
+pub fn scan_by(
+    way: Way,
+    (padded, start): (&[u8], usize),
+    list: List,
+    interest: &Interest,
+    limit: usize,
+    found: &mut Found,
+) -> Stop {
     let len = padded.len() - masks::PADDING;
     let mut walk = Walk { padded, list, interest, found, depth: 0, last_end: start, record: Candidate::default() };
     let mut carry = Carry::default();
     let mut batch_masks = [Masks::default(); 4];
-    let (mut at, classify) = (start, native::classifier());
+    let mut at = start;
     while at < len {
         // Four blocks of masks first, then the branches: the masks do not wait for each other.
         let Some(batch) = padded[at..].first_chunk::<BATCH_WITH_LOOKAHEAD>() else { break };
-        classify(batch, &mut carry, &mut batch_masks);
+        (way.classify)(batch, &mut carry, &mut batch_masks);
         if walk.passes(&batch_masks) {
             at += BATCH;
             continue;
