@@ -4,7 +4,6 @@ pub mod event;
 pub mod framing;
 pub mod gunzip;
 pub mod interest;
-#[cfg(target_arch = "x86_64")]
 mod lanes;
 mod native;
 mod plain;

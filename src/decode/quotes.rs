@@ -23,8 +23,9 @@ macro_rules! each_block {
     }};
 }
 
-/// For processors without the instructions below, and as their reference in tests.
+/// For processors without the instructions below.
 pub mod portable {
+    use super::super::lanes::bits;
     use super::{BLOCK, FILLER};
 
     /// See [`super`].
@@ -33,9 +34,8 @@ pub mod portable {
     }
 
     fn of_block(block: &[u8; BLOCK]) -> Option<u64> {
-        let plain = block.iter().all(|byte| matches!(byte, 0x20..=0x7f) && *byte != b'\\');
-        let bits = (0..).zip(block).fold(0, |bits, (at, byte)| bits | u64::from(*byte == b'"') << at);
-        plain.then_some(bits)
+        let foreign = bits(block, |byte| !matches!(byte, 0x20..=0x7f) || byte == b'\\');
+        (foreign == 0).then(|| bits(block, |byte| byte == b'"'))
     }
 }
 

@@ -93,35 +93,30 @@ fn escaped(backslash: u64, carry: &mut u64) -> u64 {
     (EVEN ^ (ends << 1)) & behind
 }
 
-/// For processors without the instructions below, and as their reference in tests.
+/// For processors without the instructions below.
 pub mod portable {
+    use super::super::super::lanes::bits;
     use super::{BATCH_WITH_LOOKAHEAD, Carry, Masks, Raw};
 
     /// See [`Masks`].
     pub fn classify(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
-        let raws = std::array::from_fn(|block| raw(&batch[block * 64..block * 64 + 72]));
+        let raws = std::array::from_fn(|block| batch[block * 64..].first_chunk().map_or_else(Raw::default, raw));
         Raw::settle_all(&raws, carry, out, prefix_xor);
     }
 
-    fn raw(bytes: &[u8]) -> Raw {
-        let mut raw = Raw::default();
-        for at in 0..64 {
-            let bit = 1_u64 << at;
-            match bytes[at] {
-                b'"' => {
-                    raw.quote |= bit;
-                    if bytes[at + 1] == b'e' && matches!(bytes[at + 6], b'S' | b'N') {
-                        raw.key |= bit;
-                    }
-                }
-                b'\\' => raw.backslash |= bit,
-                b'{' | b'[' => raw.open |= bit,
-                b'}' | b']' => raw.close |= bit,
-                b':' if bytes[at + 1] == b'k' => raw.kms |= bit,
-                _ => {}
-            }
+    fn raw(block: &[u8; 72]) -> Raw {
+        let after = |n: usize| block[n..].first_chunk().unwrap_or(&[0; 64]);
+        let (bytes, next, sixth) = (after(0), after(1), after(6));
+        let quote = bits(bytes, |byte| byte == b'"');
+        Raw {
+            quote,
+            backslash: bits(bytes, |byte| byte == b'\\'),
+            // `{` and `[`, `}` and `]` differ in one bit only.
+            open: bits(bytes, |byte| byte | 0x20 == b'{'),
+            close: bits(bytes, |byte| byte | 0x20 == b'}'),
+            key: quote & bits(next, |byte| byte == b'e') & bits(sixth, |byte| byte == b'S' || byte == b'N'),
+            kms: bits(bytes, |byte| byte == b':') & bits(next, |byte| byte == b'k'),
         }
-        raw
     }
 
     fn prefix_xor(mut bits: u64) -> u64 {
@@ -278,6 +273,29 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// The reference: byte by byte.
+    fn one_by_one(batch: &[u8; BATCH_WITH_LOOKAHEAD], carry: &mut Carry, out: &mut [Masks; 4]) {
+        let mut raws = [Raw::default(); 4];
+        for at in 0..BATCH {
+            let (raw, bit) = (&mut raws[at / 64], 1 << (at % 64));
+            match batch[at] {
+                b'"' => {
+                    raw.quote |= bit;
+                    if batch[at + 1] == b'e' && matches!(batch[at + 6], b'S' | b'N') {
+                        raw.key |= bit;
+                    }
+                }
+                b'\\' => raw.backslash |= bit,
+                b'{' | b'[' => raw.open |= bit,
+                b'}' | b']' => raw.close |= bit,
+                b':' if batch[at + 1] == b'k' => raw.kms |= bit,
+                _ => {}
+            }
+        }
+        let prefix_xor = |bits: u64| (0..64).fold(0, |sum, at| sum ^ bits << at);
+        Raw::settle_all(&raws, carry, out, prefix_xor);
+    }
+
     proptest! {
         #[test]
         fn all_ways_give_the_same_masks(
@@ -294,7 +312,7 @@ mod tests {
                 let batch = bytes[start..].first_chunk().expect("two batches");
                 let mut b = [Masks::default(); 4];
                 let (before, mut after) = (fast, fast);
-                portable::classify(batch, &mut slow, &mut b);
+                one_by_one(batch, &mut slow, &mut b);
                 for way in super::super::super::native::ways() {
                     let mut a = [Masks::default(); 4];
                     after = before;
