@@ -77,23 +77,29 @@ impl Grants {
     }
 }
 
+/// Appends a value to JSON.
+type Push = fn(&mut String, &str);
+
 impl Grant {
     fn write(&self, json: &mut String) {
+        let created = self.created.rfc3339();
+        let members: [(&str, &str, Push); 7] = [
+            ("by", &self.by, push_text),
+            ("constraints", &self.constraints, push_json),
+            ("created", &created, push_text),
+            ("grantee", &self.grantee, push_text),
+            ("operations", &self.operations, push_json),
+            ("retiring", &self.retiring, push_text),
+            ("via", &self.via, push_text),
+        ];
         push_text(json, &self.id);
-        json.push_str(r#":{"by":"#);
-        push_text(json, &self.by);
-        json.push_str(r#","constraints":"#);
-        push_json(json, &self.constraints);
-        json.push_str(r#","created":"#);
-        push_text(json, &self.created.rfc3339());
-        json.push_str(r#","grantee":"#);
-        push_text(json, &self.grantee);
-        json.push_str(r#","operations":"#);
-        push_json(json, &self.operations);
-        json.push_str(r#","retiring":"#);
-        push_text(json, &self.retiring);
-        json.push_str(r#","via":"#);
-        push_text(json, &self.via);
+        let signs = std::iter::once(":{").chain(std::iter::repeat(","));
+        for (sign, (name, value, push)) in signs.zip(members) {
+            json.push_str(sign);
+            push_text(json, name);
+            json.push(':');
+            push(json, value);
+        }
         json.push('}');
     }
 }
