@@ -1,4 +1,6 @@
-//! The binary as it is run, with one worker and with two, against inflating the same files alone.
+//! The binary as it is run, with one worker and with two, against inflating the same files alone; and two
+//! runs of it side by side, each with half of the files and an output of its own: more than that, two
+//! workers cannot give.
 //!
 //! `KEYTRAIL_BENCH_TRAIL=FOLDER cargo bench --bench whole`; without the variable over a trail that
 //! `benches/generate_trail.py` makes. `KEYTRAIL_BENCH_ROUNDS` is the number of rounds, 5 if not given.
@@ -9,7 +11,7 @@
     reason = "a bench stops on what it does not expect, and prints"
 )]
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +29,7 @@ const CAP: usize = 1 << 30;
 struct Run {
     cpu: f64,
     wall: f64,
-    /// Peak resident size in MiB; of the child, 0 for work in this process.
+    /// Peak resident size in MiB, of all children; 0 for work in this process.
     peak: f64,
 }
 
@@ -45,54 +47,75 @@ fn main() {
     let json_bytes = inflate_here(&files);
     let outside = on_path("libdeflate-gunzip");
     let inflating = if outside { "inflate (libdeflate-gunzip)" } else { "inflate (in this process)" };
-    let mut runs: [Vec<Run>; 3] = Default::default();
+    let halves = [0, 1].map(|half| files.iter().skip(half).step_by(2).map(PathBuf::from).collect::<Vec<_>>());
+    let trail = [trail];
+    let mut runs: [Vec<Run>; 4] = Default::default();
     for round in 0..rounds {
         // In turns, and each first in some rounds: what disturbs the machine disturbs all.
-        for turn in 0..3 {
-            let which = (round + turn) % 3;
+        for turn in 0..4 {
+            let which = (round + turn) % 4;
             runs[which].push(match which {
-                0 if outside => child(Command::new("libdeflate-gunzip").arg("-c").args(&files)),
+                0 if outside => children([Command::new("libdeflate-gunzip").arg("-c").args(&files)]),
                 0 => measured(|| _ = inflate_here(&files)),
-                threads => backfill(&trail, threads),
+                3 => backfills(halves.each_ref().map(|half| (half.as_slice(), 1))),
+                threads => backfills([(trail.as_slice(), threads)]),
             });
         }
     }
-    let [inflate, one, two] = runs.map(|runs| median(&runs));
+    let [inflate, one, two, halves] = runs.map(|runs| median(&runs));
     println!("{} files, {:.0} MiB of JSON, medians of {rounds} rounds", files.len(), json_bytes as f64 / 1_048_576.0);
-    println!("{:<29} {:>8} {:>8} {:>9} {:>9}", "", "CPU s", "wall s", "peak MiB", "MB JSON/s");
-    for (name, run) in [(inflating, inflate), ("backfill --threads 1", one), ("backfill --threads 2", two)] {
+    println!("{:<31} {:>8} {:>8} {:>9} {:>9}", "", "CPU s", "wall s", "peak MiB", "MB JSON/s");
+    for (name, run) in [
+        (inflating, inflate),
+        ("backfill --threads 1", one),
+        ("backfill --threads 2", two),
+        ("two backfills, half of it each", halves),
+    ] {
         let speed = json_bytes as f64 / 1e6 / run.wall;
-        println!("{name:<29} {:>8.2} {:>8.2} {:>9.0} {speed:>9.0}", run.cpu, run.wall, run.peak);
+        println!("{name:<31} {:>8.2} {:>8.2} {:>9.0} {speed:>9.0}", run.cpu, run.wall, run.peak);
     }
-    println!("CPU, one worker : inflating   {:.2}", one.cpu / inflate.cpu);
-    println!("wall, one worker : two        {:.2}", one.wall / two.wall);
+    println!("CPU, one worker : inflating     {:.2}", one.cpu / inflate.cpu);
+    println!("wall, one worker : two          {:.2}", one.wall / two.wall);
+    println!(
+        "wall, one worker : two halves   {:.2}, what the machine gives to what shares nothing",
+        one.wall / halves.wall
+    );
 }
 
-/// One backfill into a new folder, which is gone afterwards.
-fn backfill(trail: &Path, threads: usize) -> Run {
-    let output = tempfile::tempdir().expect("a temporary folder");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_keytrail"));
-    command.arg("backfill").arg(trail).arg("--output").arg(output.path()).args(["--threads", &threads.to_string()]);
-    child(&mut command)
+/// Backfills side by side, of some sources with so many workers each, into new folders that are gone
+/// afterwards.
+fn backfills<const N: usize>(each: [(&[PathBuf], usize); N]) -> Run {
+    let outputs = each.map(|_| tempfile::tempdir().expect("a temporary folder"));
+    let mut commands = outputs.each_ref().map(|output| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keytrail"));
+        command.arg("backfill").arg("--output").arg(output.path());
+        command
+    });
+    for (command, (sources, threads)) in commands.iter_mut().zip(each) {
+        command.args(["--threads", &threads.to_string()]).args(sources);
+    }
+    children(commands.each_mut())
 }
 
-/// Runs a child to its end.
-fn child(command: &mut Command) -> Run {
-    let mut peak = 0.0_f64;
+/// Runs children side by side to their ends.
+fn children<const N: usize>(commands: [&mut Command; N]) -> Run {
+    let (mut peaks, mut ended) = ([0.0_f64; N], [false; N]);
     let before = children_cpu_seconds();
     let started = Instant::now();
-    let mut child = command.stdout(Stdio::null()).spawn().expect("it starts");
-    let status = loop {
-        // Until it is waited for, its entry in /proc stays; its memory's does not.
-        peak = peak.max(peak_mib(child.id()));
-        match child.try_wait().expect("it can be waited for") {
-            Some(status) => break status,
-            None => thread::sleep(Duration::from_millis(5)),
+    let mut children = commands.map(|command| command.stdout(Stdio::null()).spawn().expect("it starts"));
+    while !ended.iter().all(|ended| *ended) {
+        thread::sleep(Duration::from_millis(5));
+        for ((child, peak), ended) in children.iter_mut().zip(&mut peaks).zip(&mut ended).filter(|(_, ended)| !**ended)
+        {
+            // Until it is waited for, its entry in /proc stays; its memory's does not.
+            *peak = peak.max(peak_mib(child.id()));
+            let status = child.try_wait().expect("it can be waited for");
+            assert!(status.is_none_or(|status| status.success()), "a child ended with {status:?}");
+            *ended = status.is_some();
         }
-    };
+    }
     let wall = started.elapsed().as_secs_f64();
-    assert!(status.success(), "{} ended with {status}", command.get_program().display());
-    Run { cpu: children_cpu_seconds() - before, wall, peak }
+    Run { cpu: children_cpu_seconds() - before, wall, peak: peaks.iter().sum() }
 }
 
 fn measured(work: impl FnOnce()) -> Run {
