@@ -122,6 +122,8 @@ impl KeyState {
             self.created_by = pool.of(&change.principal_arn);
             self.rotation = match (&*self.origin, &*self.key_spec) {
                 ("AWS_KMS", "SYMMETRIC_DEFAULT") => "off",
+                // Of 2016 and before: not told.
+                ("", _) | (_, "") => "",
                 _ => "not_applicable",
             };
         }
@@ -187,8 +189,8 @@ impl KeyState {
     }
 
     /// Takes usage. `counts` is false for the second copy of a cross-account call.
-    pub(super) fn used(&mut self, row: &UsageRow<'_>, counts: bool, pool: &mut Pool) {
-        self.evidence.usage(row);
+    pub(super) fn used(&mut self, row: &UsageRow<'_>, owner: Option<&str>, counts: bool, pool: &mut Pool) {
+        self.evidence.usage(row, owner);
         if let Some(state) = state_refused(row) {
             self.refused = self.refused.max(Some((row.last, state)));
         }
@@ -252,10 +254,13 @@ impl KeyState {
 
 /// What uses tell of the state.
 fn prove_by_use(record: &mut KeyRecord, refused: Option<(Seconds, &'static str)>) {
+    // For a while, KMS may still answer as if an act had not been.
+    let acted = record.state_time;
+    let is_news = |at: Seconds| acted.is_none_or(|since| at.0 > since.0 + EVENTUALLY);
     // A use proves the key enabled at its time, unless something was done to it since.
     if let Some(used) = record.last_use_time
         && record.state != "Deleted"
-        && record.state_time.is_none_or(|since| used.0 > since.0 + EVENTUALLY)
+        && is_news(used)
     {
         "Enabled".clone_into(&mut record.state);
         "a successful use".clone_into(&mut record.state_evidence);
@@ -264,7 +269,9 @@ fn prove_by_use(record: &mut KeyRecord, refused: Option<(Seconds, &'static str)>
     }
     // KMS gives the same error for keys that wait for deletion: it tells nothing new of those.
     if let Some((refused, state)) = refused
-        && Some(refused) > record.state_time.max(record.last_use_time)
+        && record.state != "Deleted"
+        && is_news(refused)
+        && Some(refused) > record.last_use_time
         && !record.state.starts_with("Pending")
     {
         state.clone_into(&mut record.state);
@@ -282,5 +289,5 @@ fn state_refused(row: &UsageRow<'_>) -> Option<&'static str> {
     }
 }
 
-/// Seconds within which KMS may still let a disabled key be used.
+/// Seconds within which KMS may still let a disabled key be used, or refuse one that was enabled.
 const EVENTUALLY: i64 = 300;

@@ -91,11 +91,13 @@ impl Evidence {
         }
     }
 
-    pub(super) fn usage(&mut self, row: &UsageRow<'_>) {
+    /// Takes usage of a key of `owner`.
+    pub(super) fn usage(&mut self, row: &UsageRow<'_>, owner: Option<&str>) {
         if !row.succeeded() {
             return;
         }
-        if row.side != "local" {
+        let caller = row.principal_account_id;
+        if row.side != "local" && !caller.is_empty() && owner.is_some_and(|owner| owner != caller) {
             strengthen(&mut self.customer, Sign::AcrossAccounts);
         }
         if ASYMMETRIC_OR_HMAC.contains(&row.event_name) {

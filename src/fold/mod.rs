@@ -13,6 +13,7 @@ mod uses;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
+use crate::kms::failure::DRY_RUN;
 use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
@@ -113,19 +114,17 @@ impl Fold {
         let (mut keys, mut known) = (Places::default(), uses::Known::default());
         self.uses.reserve(rows.size_hint().0);
         for row in rows {
+            for used in each_key(&row) {
+                let (place, owner) = keys.of(used.key_arn, |arn| (self.place(arn), owner_account(arn)));
+                let counts = self.history.counts_once(&used, owner);
+                self.keys[place].used(&used, owner, counts, &mut self.pool);
+                // What a dry run would have done was not done.
+                if counts && used.error_reason != DRY_RUN {
+                    self.uses.count(&used, self.history.relation(&used, owner), &mut known);
+                }
+            }
             if !row.key_arn.is_empty() {
-                let (place, owner) = keys.of(row.key_arn, |arn| (self.place(arn), owner_account(arn)));
-                let destination = Some(row.destination_key_arn)
-                    .filter(|arn| !arn.is_empty() && *arn != row.key_arn)
-                    .map(|arn| keys.of(arn, |arn| (self.place(arn), owner_account(arn))).0);
-                let counts = self.history.counts_once(&row);
-                for place in [Some(place), destination].into_iter().flatten() {
-                    self.keys[place].used(&row, counts, &mut self.pool);
-                }
                 self.note_first_use(&row, day);
-                if counts {
-                    self.uses.count(&row, self.history.relation(&row, owner), &mut known);
-                }
             }
             see(&row, &self.history);
         }
@@ -168,6 +167,14 @@ impl Fold {
             }
         }
     }
+}
+
+/// A row as a use of each of its keys: a `ReEncrypt` uses two. The context in the row is that of the first.
+fn each_key<'b>(row: &UsageRow<'b>) -> impl Iterator<Item = UsageRow<'b>> + use<'b> {
+    let source = Some(*row).filter(|row| !row.key_arn.is_empty());
+    let destination = (!row.destination_key_arn.is_empty() && row.destination_key_arn != row.key_arn)
+        .then_some(UsageRow { key_arn: row.destination_key_arn, context_pattern: "", ..*row });
+    source.into_iter().chain(destination)
 }
 
 #[cfg(test)]
@@ -220,5 +227,51 @@ mod tests {
         let expected =
             [(own, Relation::Same), (own, Relation::Inbound), (other, Relation::Outbound), ("", Relation::Unknown)];
         assert_eq!(relations, expected.map(|(owner, relation)| (owner.to_owned(), relation)));
+    }
+    #[test]
+    fn a_reencrypt_is_a_use_of_both_keys_each_counted_once() {
+        let (caller, owner) = ("111122223333", "444455556666");
+        let [own, foreign] = [caller, owner]
+            .map(|account| format!("arn:aws:kms:us-east-1:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
+        let copy = |account, side| UsageRow {
+            event_name: "ReEncrypt",
+            account_id: account,
+            destination_key_arn: &foreign,
+            context_pattern: "{}",
+            side,
+            principal_account_id: caller,
+            ..used(&own, caller)
+        };
+        let callers = || copy(caller, "caller");
+        let owners = || copy(owner, "owner");
+        for (trails, rows) in [
+            (vec![caller], vec![callers()]),
+            (vec![owner], vec![owners()]),
+            (vec![caller, owner], vec![callers(), owners()]),
+        ] {
+            let trails: std::collections::BTreeSet<String> = trails.into_iter().map(str::to_owned).collect();
+            let mut fold = Fold::new(History::new([caller.to_owned()].into(), trails.clone()));
+            let dry = UsageRow { error_reason: DRY_RUN, ..rows[0] };
+            fold.usage(0, rows.into_iter().chain([dry]), |_, _| ());
+            let Snapshots { keys, uses, history, .. } = fold.finish();
+            let mut told = Vec::new();
+            let seen = uses.chunks(10, |rows| {
+                told.extend(
+                    rows.iter().map(|row| (row.key_arn.to_owned(), row.context_pattern.to_owned(), row.requests)),
+                );
+                Ok::<_, ()>(())
+            });
+            assert_eq!(seen, Ok(()));
+            let expected = [(own.clone(), "{}".to_owned(), 1), (foreign.clone(), String::new(), 1)];
+            assert_eq!(told, expected, "{trails:?}");
+            let seen = keys.chunks((10, 1 << 20), &history, |rows| {
+                assert_eq!(
+                    rows.iter().map(|key| (key.requests, key.manager)).collect::<Vec<_>>(),
+                    [(1, "unknown"), (1, "customer")]
+                );
+                Ok::<_, ()>(())
+            });
+            assert!(seen.is_ok());
+        }
     }
 }

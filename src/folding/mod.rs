@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::findings::Judged;
 use crate::fold::{Fold, Snapshots};
+use crate::kms::principal::PrincipalKind;
 use crate::lake::entry::FileEntry;
 use crate::lake::read::{self, Columns};
 use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns, in_order};
@@ -171,9 +172,9 @@ fn watching() -> Vec<(&'static Rule, Box<dyn Watch>)> {
 }
 
 fn judged(rules: Vec<(&'static Rule, Box<dyn Watch>)>, day: &Day<'_>) -> impl Iterator<Item = Finding> {
-    rules
-        .into_iter()
-        .flat_map(|(rule, watch)| watch.judge(day).into_iter().filter_map(|draft| draft.finish(rule, day.settings, "")))
+    let drafts =
+        rules.into_iter().flat_map(|(rule, watch)| watch.judge(day).into_iter().map(move |draft| (rule, draft)));
+    drafts.filter_map(|(rule, draft)| draft.going_by(day.history).finish(rule, day.settings, ""))
 }
 
 fn judged_posture(posture: &Posture<'_>) -> impl Iterator<Item = Finding> {
@@ -202,11 +203,17 @@ fn configured(
 fn key_changes(
     storage: &dyn Storage,
     files: Option<&Vec<FileEntry>>,
-    mut show: impl FnMut(KeyChange),
+    show: impl FnMut(KeyChange),
 ) -> Result<(), LakeError> {
     let read = all::<KeyChanges>(storage, files, KeyChangeColumns::NAMES)?;
     let columns = read.iter().flat_map(read::Rows::batches).map(KeyChangeColumns::of).collect::<Result<Vec<_>, _>>()?;
-    in_order(&columns).for_each(|(columns, row)| show(columns.row(row)));
+    // Of an act that both accounts logged, the caller's copy says who it was.
+    let named: BTreeSet<&str> = columns.iter().flat_map(KeyChangeColumns::named_acts).collect();
+    let is_second = |change: &KeyChange| {
+        change.principal_type == PrincipalKind::AwsAccount.as_str() && named.contains(change.shared_event_id.as_str())
+    };
+    let acts = in_order(&columns).map(|(columns, row)| columns.row(row));
+    acts.filter(|change| change.is_fact() || !is_second(change)).for_each(show);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::LakeError;
 use super::read::{Batch, Booleans, Integers, Text, Times};
+use crate::kms::principal::PrincipalKind;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Outcome;
 use crate::model::key_change::KeyChange;
@@ -245,6 +246,12 @@ impl Acts for KeyChangeColumns<'_> {
 }
 
 impl KeyChangeColumns<'_> {
+    /// `sharedEventID` of each act that a copy with its principal's name is here of.
+    pub fn named_acts(&self) -> impl Iterator<Item = &str> {
+        let named = (0..self.len).filter(|row| self.principal_type.at(*row) != PrincipalKind::AwsAccount.as_str());
+        named.map(|row| self.shared_event_id.at(row)).filter(|shared| !shared.is_empty())
+    }
+
     /// A row.
     #[must_use]
     pub fn row(&self, row: usize) -> KeyChange {

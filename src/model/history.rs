@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::arn::{is_aws_managed_alias, owner_account};
+use super::arn::is_aws_managed_alias;
 use super::event::Event;
 use super::strings::{Strings, Symbol};
 use super::usage::Relation;
@@ -78,15 +78,16 @@ impl History {
         self.aliases.get(key_arn).map(String::as_str).filter(|alias| is_aws_managed_alias(alias))
     }
 
-    /// Whether a row is the copy that counts. KMS logs a call across accounts in both: the owner's
-    /// copy counts, or the caller's where the owner has no trail here. A call that was refused, and
-    /// another service's, is in the caller's trail only.
+    /// Whether a row is the copy that counts as a use of its key, which is `owner`'s. KMS logs a call
+    /// across accounts in each of them: the copy of the key's owner counts; where that one has no trail
+    /// here, the caller's; and where neither has, that of the owner of a `ReEncrypt`'s other key. A call that
+    /// was refused, and another service's, is in the caller's trail only.
     #[must_use]
-    pub fn counts_once(&self, row: &UsageRow<'_>) -> bool {
-        row.side != "caller"
-            || row.event_source != Event::KMS
-            || !row.succeeded()
-            || owner_account(row.key_arn).is_none_or(|owner| !self.trails.contains(owner))
+    pub fn counts_once(&self, row: &UsageRow<'_>, owner: Option<&str>) -> bool {
+        let Some(owner) = owner.filter(|owner| *owner != row.account_id) else { return true };
+        let is_logged_twice = row.side != "local" && row.event_source == Event::KMS && row.succeeded();
+        let has_better = |account: &str| account != row.account_id && self.trails.contains(account);
+        !is_logged_twice || !(has_better(owner) || has_better(row.principal_account_id))
     }
 
     /// How the caller's account stands to that of the key's owner.

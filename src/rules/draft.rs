@@ -11,6 +11,7 @@ use crate::model::arn::Arn;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::event::Event;
 use crate::model::finding::{Finding, Outcome, Subject};
+use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
@@ -126,6 +127,18 @@ impl Draft {
     #[must_use]
     pub fn about(mut self, parts: &[&str]) -> Self {
         self.about = parts.join("\n");
+        self
+    }
+
+    /// Says by what alias the key goes, where the acts themselves did not name one.
+    #[must_use]
+    pub fn going_by(mut self, history: &History) -> Self {
+        let subject = &mut self.subject;
+        if subject.key_alias.is_empty()
+            && let Some(alias) = history.alias(&subject.key_arn)
+        {
+            alias.clone_into(&mut subject.key_alias);
+        }
         self
     }
 

@@ -41,7 +41,7 @@ Tables without dates are one file, replaced as a whole:
 SELECT key_arn, state, last_use_time FROM read_parquet('out/keys/*.parquet') WHERE manager = 'customer';
 ```
 
-A row of `usage` is a count, so requests are summed and rows are not counted:
+A row of `usage` is a count, so requests are summed and rows are not counted. A call across accounts is in it twice, once for each `side`; in `key_use` it is counted once:
 
 ```sql
 SELECT key_arn, principal_arn, via_service, sum(requests) AS requests

@@ -31,8 +31,9 @@ impl Table for Usage {
     type Row<'a> = Row<'a>;
     const NAME: &'static str = "usage";
     const DOC: &'static str = "A count of requests in one hour for one combination of the other columns. Counts are partial: \
-        several files may hold the same combination, so sum requests. KMS logs a successful cross-account call in both accounts: to count it once, leave out the \
-        successful rows of kms.amazonaws.com with side caller whose key_account_id has a trail of its own here.";
+        several files may hold the same combination, so sum requests. KMS logs a successful cross-account call in both accounts; key_use counts it once. \
+        To do so here, leave out the successful rows of kms.amazonaws.com with side caller where the other account, key_account_id or for a ReEncrypt from an own key that of \
+        destination_key_arn, has a trail of its own here.";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;

@@ -1,5 +1,6 @@
 //! Public keys that a principal takes out of KMS: once a principal and key (DOMAIN E.1).
 
+use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
@@ -20,7 +21,7 @@ struct Taken(Groups<2, Tally>);
 impl Watch for Taken {
     fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
         let taken = row.event_name == "GetPublicKey" && row.event_source == Event::KMS && row.succeeded();
-        if taken && !row.key_arn.is_empty() && day.history.counts_once(row) {
+        if taken && !row.key_arn.is_empty() && day.history.counts_once(row, owner_account(row.key_arn)) {
             self.0.of([row.principal_arn, row.key_arn]).add(row);
         }
     }

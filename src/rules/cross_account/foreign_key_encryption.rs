@@ -2,6 +2,7 @@
 
 use super::foreign_owner;
 use crate::kms::operations::is_encrypt_side;
+use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
 use crate::rules::draft::Draft;
@@ -23,15 +24,29 @@ struct Encryption(Groups<3, Tally>);
 
 impl Watch for Encryption {
     fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
-        let Some(owner) = foreign_owner(row, day) else { return };
-        if row.succeeded() && is_encrypt_side(row.event_name) && WRITES_FOR_PRINCIPAL.contains(&row.via_service) {
-            self.0.of([row.principal_arn, row.key_arn, owner]).add(row);
+        if !row.succeeded() || !WRITES_FOR_PRINCIPAL.contains(&row.via_service) {
+            return;
+        }
+        let encrypted_under = if row.event_name == "ReEncrypt" && !is_own(row.key_arn, day) {
+            // From an own key, it is another rule's.
+            UsageRow { key_arn: row.destination_key_arn, key_ref: "", ..*row }
+        } else if is_encrypt_side(row.event_name) {
+            *row
+        } else {
+            return;
+        };
+        if let Some(owner) = foreign_owner(&encrypted_under, day) {
+            self.0.of([row.principal_arn, encrypted_under.key_arn, owner]).add(&encrypted_under);
         }
     }
 
     fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([who, key, owner], tally)| verdict(who, key, owner, tally, day)).collect()
     }
+}
+
+fn is_own(key_arn: &str, day: &Day<'_>) -> bool {
+    owner_account(key_arn).is_some_and(|owner| day.is_own(owner))
 }
 
 fn verdict(who: &str, key: &str, owner: &str, tally: &Tally, day: &Day<'_>) -> Option<Draft> {

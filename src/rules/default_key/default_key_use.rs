@@ -33,11 +33,15 @@ impl Watch for Used {
         if !is_use(row) {
             return;
         }
-        let Some(alias) = default_alias(row, day) else { return };
-        let used = self.0.of([row.account_id, row.region, alias]);
-        used.tally.add(row);
-        if !used.principals.contains(row.principal_arn) {
-            used.principals.insert(row.principal_arn.to_owned());
+        // A `ReEncrypt` uses two keys.
+        let source = default_alias(row, day);
+        let destination = day.history.aws_managed_alias(row.destination_key_arn).filter(|alias| Some(*alias) != source);
+        for alias in [source, destination].into_iter().flatten() {
+            let used = self.0.of([row.account_id, row.region, alias]);
+            used.tally.add(row);
+            if !used.principals.contains(row.principal_arn) {
+                used.principals.insert(row.principal_arn.to_owned());
+            }
         }
     }
 
