@@ -130,7 +130,7 @@ fn ask(call: &Call<'_>) {
         let _ = PolicyFacts::of(policy, event.account, false).to_json();
     }
     for pair in call.contexts.pairs() {
-        let _ = (sensitive::detect(pair.name, pair.value), pair.known.and_then(ContextName::claimed_service));
+        let _ = (sensitive::in_value(pair.name, pair.value), pair.known.and_then(ContextName::claimed_service));
     }
     let mut pattern = String::new();
     context_pattern::write(call.contexts.main(), &mut pattern);

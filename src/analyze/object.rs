@@ -34,7 +34,8 @@ pub(super) struct Analysis<'a> {
     seen_here: FxHashSet<u64>,
     drawn: Yield,
     source: String,
-    findings: FxHashMap<String, usize>,
+    /// By id and account.
+    findings: FxHashMap<(String, String), usize>,
     facts: key_changes::Facts,
     configurations: configurations::Configurations,
     usage: usage::Counter,
@@ -211,11 +212,12 @@ impl<'a> Analysis<'a> {
         findings.into_iter().for_each(|finding| self.keep(finding));
     }
 
-    /// Like findings of one object are one row.
+    /// Like findings of one object are one row; another account's copy of an act is no further act.
     fn keep(&mut self, finding: Finding) {
-        match self.findings.get(&finding.finding_id).and_then(|at| self.drawn.findings.get_mut(*at)) {
+        let like = (finding.finding_id.clone(), finding.subject.account_id.clone());
+        match self.findings.get(&like).and_then(|at| self.drawn.findings.get_mut(*at)) {
             None => {
-                self.findings.insert(finding.finding_id.clone(), self.drawn.findings.len());
+                self.findings.insert(like, self.drawn.findings.len());
                 self.drawn.findings.push(finding);
             }
             Some(known) => {
@@ -241,7 +243,10 @@ impl<'a> Analysis<'a> {
         let id = xxh3_64(event_id.as_bytes()) ^ xxh3_64(event.account.as_bytes()).rotate_left(1);
         let new = !self.seen_elsewhere.contains(&id) && self.seen_here.insert(id);
         if new {
-            let hour = u32::try_from(event.time.0.div_euclid(3_600)).unwrap_or_default();
+            let hour = match event.original_event_id {
+                Some(_) => SeenEvent::SOME_HOUR,
+                None => u32::try_from(event.time.0.div_euclid(3_600)).unwrap_or_default(),
+            };
             self.drawn.seen.push(SeenEvent { id, hour });
         } else {
             self.drawn.records.duplicate += 1;

@@ -275,18 +275,18 @@ pub struct FindingsArgs {
     /// Only this rule or family.
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
-    /// Only this key: ARN, id or alias.
+    /// Only what is about this key, or names it: ARN, id or alias.
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
-    /// Only this account: of the trail, the key or the principal.
+    /// Only this account: of the trail, the key or the principal, or named in the evidence.
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
     /// Only acts on or after this time (date or RFC 3339).
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<Seconds>,
-    /// Most findings shown; 0 for all.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub limit: usize,
+    /// Most findings shown; 0 for all. Without it text has 200, JSON and CSV have all.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Text)]
     pub format: RowFormat,

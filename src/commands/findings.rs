@@ -8,14 +8,19 @@ use serde_json::{Map, Value};
 
 use super::Verdict;
 use super::network::{self, Network};
+use super::{keys, unfolded};
 use crate::cli::{FindingsArgs, RowFormat};
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::findings::Findings;
+use crate::lake::tables::keys::Keys;
 use crate::model::time::Seconds;
 use crate::report::escape::{json_line, terminal};
 use crate::report::{csv, table};
 use crate::rules;
+
+/// Findings that text has, if not told otherwise.
+const SHOWN: usize = 200;
 
 /// A finding as the table holds it.
 pub(super) type Row = Map<String, Value>;
@@ -27,11 +32,20 @@ pub(super) fn run(args: &FindingsArgs, out: &mut dyn Write) -> Result<Verdict> {
     let lake = lake.as_ref();
     let mut rows = merged(read::records::<Findings>(lake, |row| filter.wants(row))?);
     let found = rows.len();
-    if args.limit > 0 {
-        rows.truncate(args.limit);
+    if let Some(key) = args.key.as_deref().filter(|_| rows.is_empty())
+        && read::records::<Keys>(lake, |row| keys::is_named(row, key))?.is_empty()
+    {
+        bail!("no key {} in this output; keytrail keys OUT lists them", terminal(key));
+    }
+    let limit = args.limit.unwrap_or(if args.format == RowFormat::Text { SHOWN } else { 0 });
+    if limit > 0 {
+        rows.truncate(limit);
     }
     match args.format {
-        RowFormat::Text => write_text(out, &rows, found)?,
+        RowFormat::Text => {
+            write_text(out, &rows, found)?;
+            unfolded::note(out, lake)?;
+        }
         RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", json_line(row)))?,
         RowFormat::Csv => {
             let columns: Vec<_> = describe::<Findings>().columns.iter().map(|(name, ..)| *name).collect();
@@ -53,14 +67,18 @@ fn number(row: &Row, column: &str) -> i64 {
 /// Rows of one finding become one: the copies of a call that several accounts logged, the parts of
 /// a group that several files held. Worst first, then latest.
 pub(super) fn merged(rows: Vec<Row>) -> Vec<Row> {
-    let mut by_id: BTreeMap<String, Row> = BTreeMap::new();
+    let mut by_id: BTreeMap<String, (Row, Acts)> = BTreeMap::new();
     for row in rows {
+        let acts = Acts::of(&row);
         match by_id.get_mut(text(&row, "finding_id")) {
-            None => _ = by_id.insert(text(&row, "finding_id").to_owned(), row),
-            Some(known) => merge(known, row),
+            None => _ = by_id.insert(text(&row, "finding_id").to_owned(), (row, acts)),
+            Some((known, so_far)) => {
+                merge(known, row);
+                so_far.add(&acts);
+            }
         }
     }
-    let mut rows: Vec<_> = by_id.into_values().collect();
+    let mut rows: Vec<_> = by_id.into_values().map(|(row, acts)| acts.told_in(row)).collect();
     rows.sort_by(|a, b| {
         let worst = number(b, "severity_rank").cmp(&number(a, "severity_rank"));
         worst
@@ -70,12 +88,36 @@ pub(super) fn merged(rows: Vec<Row>) -> Vec<Row> {
     rows
 }
 
+/// Acts by whose trail told them: the key owner's has what others did with the key too.
+#[derive(Default)]
+struct Acts {
+    by_owner: i64,
+    by_others: i64,
+}
+
+impl Acts {
+    fn of(row: &Row) -> Self {
+        let (count, owner) = (number(row, "event_count"), text(row, "key_account_id"));
+        if owner.is_empty() || owner == text(row, "account_id") {
+            Self { by_owner: count, by_others: 0 }
+        } else {
+            Self { by_owner: 0, by_others: count }
+        }
+    }
+
+    fn add(&mut self, part: &Self) {
+        self.by_owner += part.by_owner;
+        self.by_others += part.by_others;
+    }
+
+    /// Copies of one call are one act; parts of a group add up.
+    fn told_in(self, mut row: Row) -> Row {
+        row.insert("event_count".to_owned(), self.by_owner.max(self.by_others).into());
+        row
+    }
+}
+
 fn merge(known: &mut Row, row: Row) {
-    // Copies of one call are one act; parts of a group add up.
-    let copies =
-        !text(&row, "shared_event_id").is_empty() && text(&row, "shared_event_id") == text(known, "shared_event_id");
-    let (a, b) = (number(known, "event_count"), number(&row, "event_count"));
-    let count = if copies { a.max(b) } else { a + b };
     let last = text(known, "last_event_time").max(text(&row, "last_event_time")).to_owned();
     // The caller's copy knows the principal by name; of a group, the earliest act speaks.
     let rank = |row: &Row| {
@@ -85,7 +127,6 @@ fn merge(known: &mut Row, row: Row) {
     if rank(&row) < rank(known) {
         *known = row;
     }
-    known.insert("event_count".to_owned(), count.into());
     known.insert("last_event_time".to_owned(), last.into());
 }
 
@@ -140,8 +181,68 @@ impl<'a> Filter<'a> {
         };
         number(row, "severity_rank") >= self.rank
             && any(&self.args.rule, &["rule_id", "family"])
-            && any(&self.args.key, &["key_arn", "key_id", "key_alias"])
-            && any(&self.args.account, &["account_id", "key_account_id", "principal_account_id"])
+            && (any(&self.args.key, &["key_arn", "key_id", "key_alias"]) || names(row, self.args.key.as_deref()))
+            && (any(&self.args.account, &["account_id", "key_account_id", "principal_account_id"])
+                || names(row, self.args.account.as_deref()))
             && self.since.as_deref().is_none_or(|since| text(row, "last_event_time") >= since)
+    }
+}
+
+/// Whether a finding names an account, a key or an alias beside its own: the other resource, or in evidence.
+pub(super) fn names(row: &Row, wanted: Option<&str>) -> bool {
+    let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return false };
+    ["resource_arn", "evidence"].iter().any(|column| holds(text(row, column), wanted))
+}
+
+/// Whether a text holds a name, and not as a part of a longer one.
+fn holds(text: &str, name: &str) -> bool {
+    let goes_on = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    text.match_indices(name).any(|(at, _)| {
+        let (before, behind) = (&text[..at], &text[at + name.len()..]);
+        !before.ends_with(goes_on) && !behind.starts_with(goes_on) && !behind.starts_with('/')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(value: &Value) -> Row {
+        value.as_object().cloned().expect("an object")
+    }
+
+    #[test]
+    fn a_name_is_found_whole_or_not_at_all() {
+        let found =
+            row(&json!({"evidence": r#"{"principals":["arn:aws:iam::555555555555:root"],"alias":"alias/app2"}"#}));
+        assert!(names(&found, Some("555555555555")) && names(&found, Some("alias/app2")));
+        assert!(!names(&found, Some("55555555555")) && !names(&found, Some("alias/app")) && !names(&found, None));
+    }
+
+    #[test]
+    fn copies_of_acts_count_once_and_parts_add_up() {
+        let part = |account: &str, kind: &str, count: i64| {
+            row(&json!({
+                "finding_id": "f", "severity_rank": 2, "event_time": format!("2026-03-02T09:00:0{count}Z"),
+                "account_id": account, "key_account_id": "111122223333", "principal_type": kind, "event_count": count,
+            }))
+        };
+        let owner = |count| part("111122223333", "AWSAccount", count);
+        let caller = |count| part("444455556666", "AssumedRole", count);
+        for (rows, count) in [
+            (vec![caller(2), caller(1), owner(2), owner(1)], 3),
+            (vec![owner(3), caller(2), caller(1)], 3),
+            (vec![owner(2), owner(3)], 5),
+            (vec![caller(2), caller(3)], 5),
+        ] {
+            let merged = merged(rows.clone());
+            assert_eq!(merged.len(), 1);
+            assert_eq!(number(&merged[0], "event_count"), count, "{rows:?}");
+            assert!(
+                rows.iter().all(|row| text(row, "principal_type") == "AWSAccount")
+                    || text(&merged[0], "principal_type") == "AssumedRole"
+            );
+        }
     }
 }

@@ -33,7 +33,8 @@ pub(super) fn write(out: &mut dyn Write, lake: &dyn Storage, key: &str, keys: &[
         write_facts(out, row)?;
         write_changes(out, read::records::<KeyChanges>(lake, |change| text(change, "key_arn") == arn)?)?;
         write_uses(out, read::records::<KeyUses>(lake, |used| text(used, "key_arn") == arn)?)?;
-        write_findings(out, read::records::<Findings>(lake, |finding| text(finding, "key_arn") == arn)?)?;
+        let concerns = |finding: &Row| text(finding, "key_arn") == arn || findings::names(finding, Some(arn));
+        write_findings(out, read::records::<Findings>(lake, concerns)?)?;
     }
     Ok(Verdict::Good)
 }
@@ -144,7 +145,9 @@ fn who(row: &Row) -> String {
 fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
     let requests = |row: &Row| row.get("requests").and_then(Value::as_u64).unwrap_or_default();
     uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
+    let all = uses.len();
     uses.retain(|row| matches!(text(row, "operation_class"), "crypto" | "other_service"));
+    let besides = (all - uses.len()) as u64;
     writeln!(out, "\nWHO USES IT")?;
     let cells: Vec<_> = uses
         .iter()
@@ -161,7 +164,14 @@ fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
             ]
         })
         .collect();
-    part(out, &["REQUESTS", "ERRORS", "CLASS", "RELATION", "LAST", "WHO", "CONTEXT"], &cells, uses.len())
+    if besides == 0 || !cells.is_empty() {
+        part(out, &["REQUESTS", "ERRORS", "CLASS", "RELATION", "LAST", "WHO", "CONTEXT"], &cells, uses.len())?;
+    }
+    if besides > 0 {
+        let no_use = "of key_use for who only read about it or administers it; the table has them";
+        writeln!(out, "not shown: {} {no_use}", table::counted(besides, "row"))?;
+    }
+    Ok(())
 }
 
 /// The class of the operations; of other services' calls, whose they are.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::findings::{Row, text};
 use super::network::{self, Network};
-use super::{Verdict, key_story};
+use super::{Verdict, key_story, unfolded};
 use crate::cli::{KeysArgs, RowFormat};
 use crate::lake::read;
 use crate::lake::schema::describe;
@@ -22,10 +22,15 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
     let wanted = args.key.as_deref();
     let rows = read::records::<Keys>(lake, |row| wanted.is_none_or(|key| is_named(row, key)))?;
     if let Some(key) = wanted.filter(|_| args.format == RowFormat::Text) {
-        return key_story::write(out, lake, key, &rows);
+        let verdict = key_story::write(out, lake, key, &rows)?;
+        unfolded::note(out, lake)?;
+        return Ok(verdict);
     }
     match args.format {
-        RowFormat::Text => write_text(out, &rows)?,
+        RowFormat::Text => {
+            write_text(out, &rows)?;
+            unfolded::note(out, lake)?;
+        }
         RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", json_line(row)))?,
         RowFormat::Csv => {
             let columns: Vec<_> = describe::<Keys>().columns.iter().map(|(name, ..)| *name).collect();
@@ -35,7 +40,7 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-fn is_named(row: &Row, key: &str) -> bool {
+pub(super) fn is_named(row: &Row, key: &str) -> bool {
     text(row, "key_arn") == key || text(row, "key_id") == key || list(row, "aliases").any(|alias| alias == key)
 }
 
@@ -68,6 +73,6 @@ fn write_text(out: &mut dyn Write, rows: &[Row]) -> Result<()> {
         .collect();
     let header = ["ACCOUNT", "REGION", "KEY", "MANAGER", "STATE", "ROTATION", "USES", "LAST USE", "ALIASES"];
     table::write(out, &header, &cells)?;
-    writeln!(out, "{} keys; keytrail keys OUT KEY tells one key's story", table::grouped(rows.len() as u64))?;
+    writeln!(out, "{}; keytrail keys OUT KEY tells one key's story", table::counted(rows.len() as u64, "key"))?;
     Ok(())
 }

@@ -13,6 +13,7 @@ mod running;
 mod signals;
 mod sources;
 mod tail;
+mod unfolded;
 mod upkeep;
 mod verify;
 

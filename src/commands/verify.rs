@@ -6,9 +6,9 @@ use std::io::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Verdict;
 use super::findings::Row;
 use super::network::{self, Network};
+use super::{Verdict, unfolded};
 use crate::cli::{SummaryFormat, VerifyArgs};
 use crate::lake::entry::{Entry, FileEntry, Kind};
 use crate::lake::ledger;
@@ -44,7 +44,10 @@ pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict> {
     let lake = lake.as_ref();
     let found = verify(lake)?;
     match args.format {
-        SummaryFormat::Text => write_text(out, &found)?,
+        SummaryFormat::Text => {
+            write_text(out, &found)?;
+            unfolded::note(out, lake)?;
+        }
         SummaryFormat::Json => {
             let Verification { entries, files, objects, records, usage_requests, problems } = &found;
             let value = json!({

@@ -1,10 +1,12 @@
 //! One record with everything that KMS knowledge can say of it, computed once for rules and usage.
 
+use std::borrow::Cow;
+
 use super::context::Contexts;
 use super::failure::{DRY_RUN, Ending, reason};
 use super::key_reference::KeyReference;
 use super::operations::{OperationClass, class_of};
-use super::principal::Principal;
+use super::principal::{Principal, account_key};
 use super::side::side_of;
 use super::via::Via;
 use crate::model::arn::owner_account;
@@ -62,6 +64,16 @@ impl<'a> Call<'a> {
         let owners = owners.map(|owner| owner.filter(|_| !keys.aws_owned));
         let side = side_of(principal.account, owners, event.account);
         Self { event, class, ending: ending(event), contexts, via, principal, keys, side }
+    }
+
+    /// Who acted, in words that both accounts' copies of a call across accounts have: the owner's does not
+    /// name the principal.
+    #[must_use]
+    pub fn actor(&self) -> Cow<'_, str> {
+        match self.side {
+            Side::Local => Cow::Borrowed(&self.principal.key),
+            Side::Caller | Side::Owner => account_key(&self.event.identity),
+        }
     }
 
     /// Why it failed, in a word or phrase; empty if it did not.

@@ -1,6 +1,8 @@
 //! An encryption context as a pattern: few, comparable, and without secrets (DESIGN §2, DOMAIN D.3).
 
-use super::context_names::{self, ContextName, plain};
+use std::borrow::Cow;
+
+use super::context_names::{self, plain};
 use super::sensitive;
 use crate::model::arn::{Arn, is_account_id, is_uuid};
 use crate::model::json::Json;
@@ -15,22 +17,37 @@ const MAX_SEGMENTS: usize = 4;
 /// Writes the pattern of `context` as a JSON object with sorted names; nothing for no context.
 pub fn write(context: Json<'_>, out: &mut String) {
     out.clear();
-    let members = context.members();
-    if members.clone().is_sorted_by_key(|(name, _)| name) {
-        write_sorted(members, out);
+    let pairs = context.members().map(|(name, value)| (shown(plain(name)), plain(name), value));
+    if pairs.clone().is_sorted_by(|(a, ..), (b, ..)| a <= b) {
+        write_sorted(pairs, out);
     } else {
-        let mut pairs: Vec<(&str, Json<'_>)> = members.collect();
-        pairs.sort_unstable_by_key(|(name, _)| *name);
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_by(|(a, plain_a, _), (b, plain_b, _)| (a, plain_a).cmp(&(b, plain_b)));
         write_sorted(pairs.into_iter(), out);
     }
 }
 
-fn write_sorted<'a>(mut pairs: impl Iterator<Item = (&'a str, Json<'a>)>, out: &mut String) {
-    for (at, (name, value)) in pairs.by_ref().take(MAX_NAMES).enumerate() {
+/// A name as it is shown: like values, without ids and secrets. Sorted by that, contexts of one shape are one.
+fn shown(name: &str) -> Cow<'_, str> {
+    let is_plain = |b: u8| b.is_ascii_alphabetic() || matches!(b, b':' | b'-' | b'_');
+    // Nearly all names; too short for a secret of letters.
+    if name.len() < 24 && name.bytes().all(is_plain) && context_names::known(name).is_some() {
+        return Cow::Borrowed(name);
+    }
+    let mut shown = String::new();
+    match sensitive::in_name(name) {
+        Some(detector) => shown.extend(["<", detector.name, ">"]),
+        None => text(name, &mut shown),
+    }
+    Cow::Owned(shown)
+}
+
+fn write_sorted<'a>(mut pairs: impl Iterator<Item = (Cow<'a, str>, &'a str, Json<'a>)>, out: &mut String) {
+    for (at, (shown, name, value)) in pairs.by_ref().take(MAX_NAMES).enumerate() {
         out.push_str(if at == 0 { "{\"" } else { "\",\"" });
-        text(plain(name), out);
+        out.push_str(&shown);
         out.push_str("\":\"");
-        value_text(plain(name), value.str().unwrap_or_default(), out);
+        value_text(name, value.str().unwrap_or_default(), out);
     }
     let more = pairs.count();
     if more > 0 {
@@ -43,22 +60,16 @@ fn write_sorted<'a>(mut pairs: impl Iterator<Item = (&'a str, Json<'a>)>, out: &
 }
 
 fn value_text(name: &str, value: &str, out: &mut String) {
-    if let Some(arn) = Arn::parse(value) {
-        arn_text(&arn, out);
-        return;
-    }
     if name == "aws-crypto-public-key" {
         // Another one for every message.
         out.push_str("<public-key>");
-        return;
-    }
-    if context_names::known(name).is_none_or(ContextName::is_client_side)
-        && let Some(detector) = sensitive::detect(name, value)
-    {
+    } else if let Some(detector) = sensitive::in_value(name, value) {
         out.extend(["<", detector.name, ">"]);
-        return;
+    } else if let Some(arn) = Arn::parse(value) {
+        arn_text(&arn, out);
+    } else {
+        text(value, out);
     }
-    text(value, out);
 }
 
 /// Account, Region and the resource's name stay; object keys and ids go.
@@ -168,5 +179,23 @@ mod tests {
             assert_eq!(shown(name, value), expected);
         }
         assert_eq!(shown("tenant", &"é".repeat(100)).chars().count(), MAX_TEXT / 2 + 1);
+    }
+
+    #[test]
+    fn contexts_of_one_shape_have_one_pattern_without_secrets_in_names() {
+        let pattern = |context: &str| {
+            let mut bytes = context.as_bytes().to_vec();
+            let tape = simd_json::to_tape(&mut bytes).expect("JSON");
+            let mut out = String::new();
+            write(Json::new(&tape.0), &mut out);
+            out
+        };
+        let (early, late) = ("12345678-12ab-34cd-56ef-1234567890ab", "b2345678-12ab-34cd-56ef-1234567890ab");
+        assert_eq!(pattern(&format!("{{\"{early}\":\"v\",\"app\":\"x\"}}")), r#"{"<uuid>":"v","app":"x"}"#);
+        assert_eq!(pattern(&format!("{{\"app\":\"x\",\"{late}\":\"v\"}}")), r#"{"<uuid>":"v","app":"x"}"#);
+        assert_eq!(
+            pattern(r#"{"jane@example.com":"x","password=hunter22":"y","aws:s3:arn":"token=hunter22"}"#),
+            r#"{"<email>":"x","<password>":"y","aws:s3:arn":"<password>"}"#
+        );
     }
 }

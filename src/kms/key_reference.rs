@@ -171,7 +171,7 @@ fn resolve<'a>(
         if is_key_arn(named) {
             return Some((Cow::Borrowed(named), KeyEvidence::Request));
         }
-        if is_key_id(named) {
+        if is_key_id(named) && !event.region.is_empty() {
             let account = event.identity.account_id.unwrap_or(event.account);
             return Some((Cow::Owned(key_arn(event.region, account, named)), KeyEvidence::Constructed));
         }

@@ -68,7 +68,7 @@ impl<'a> Principal<'a> {
         let account = id.account_id.or_else(|| Some(Arn::parse(id.arn?)?.account)).filter(|a| is_account_id(a));
         let (key, kind, session) = match id.kind {
             "AssumedRole" => assumed_role(id),
-            "IAMUser" => (Cow::Borrowed(id.arn.unwrap_or_default()), PrincipalKind::IamUser, None),
+            "IAMUser" => (Cow::Borrowed(id.arn.or(id.principal_id).unwrap_or(UNNAMED)), PrincipalKind::IamUser, None),
             "Root" => (root_arn(id), PrincipalKind::Root, None),
             "FederatedUser" => federated(id),
             "AWSAccount" => (account_key(id), PrincipalKind::AwsAccount, None),
@@ -172,7 +172,8 @@ fn federated<'a>(id: &Identity<'a>) -> Parts<'a> {
     (key, PrincipalKind::FederatedUser, name)
 }
 
-fn account_key<'a>(id: &Identity<'a>) -> Cow<'a, str> {
+/// The caller as the owner of a key sees it: an account, and an id that its trail knows.
+pub(super) fn account_key<'a>(id: &Identity<'a>) -> Cow<'a, str> {
     let account = id.account_id.unwrap_or("unknown");
     let who = id.principal_id.and_then(|p| p.split(':').next()).unwrap_or_default();
     Cow::Owned(if who.is_empty() { format!("acct:{account}") } else { format!("acct:{account}/{who}") })

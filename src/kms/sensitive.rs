@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use super::context_names;
 use crate::model::arn::{Arn, is_uuid};
 use crate::model::severity::Severity;
 
@@ -17,24 +18,46 @@ pub struct Detector {
 }
 
 /// The first detector that `value`, filed under `name`, sets off.
+///
+/// What a service files under a name of its own, and an ARN, have a grammar: there only credentials are
+/// looked for, which a caller may have put in their place.
 #[must_use]
-pub fn detect(name: &str, value: &str) -> Option<&'static Detector> {
+pub fn in_value(name: &str, value: &str) -> Option<&'static Detector> {
+    if let Some(arn) = Arn::parse(value) {
+        return arn.resource.split(':').find_map(credential);
+    }
+    if context_names::known(name).is_some_and(|known| !known.is_client_side()) {
+        return credential(value);
+    }
     if is_harmless(value) {
         return None;
     }
-    SHAPES
-        .iter()
-        .find(|shape| shape.regex.find_iter(value.as_bytes()).any(|found| (shape.confirm)(found.as_bytes())))
-        .map(|shape| shape.detector)
+    shape_of(SHAPES.iter(), value)
         .or_else(|| (value.len() >= 4 && NAME_HINT.is_match(name.as_bytes())).then_some(&SECRET_NAME))
         .or_else(|| looks_random(value).then_some(&RANDOM))
 }
 
-/// ARNs, UUIDs, digests, plain numbers and dates are what contexts are for.
+/// The first detector that a name sets off by itself.
+#[must_use]
+pub fn in_name(name: &str) -> Option<&'static Detector> {
+    shape_of(SHAPES.iter(), name)
+}
+
+fn credential(text: &str) -> Option<&'static Detector> {
+    // One look at what nearly always has none.
+    ANY_CREDENTIAL.is_match(text.as_bytes()).then(|| shape_of(SHAPES[..CREDENTIALS].iter(), text)).flatten()
+}
+
+fn shape_of<'s>(mut shapes: impl Iterator<Item = &'s Shape>, text: &str) -> Option<&'static Detector> {
+    shapes
+        .find(|shape| shape.regex.find_iter(text.as_bytes()).any(|found| (shape.confirm)(found.as_bytes())))
+        .map(|shape| shape.detector)
+}
+
+/// UUIDs, digests, plain numbers and dates are what contexts are for.
 fn is_harmless(value: &str) -> bool {
     value.len() < 4
         || is_uuid(value)
-        || Arn::parse(value).is_some()
         || (value.len() < 13 && value.bytes().all(|b| b.is_ascii_digit()))
         || (matches!(value.len(), 32 | 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit()))
         || crate::model::time::Seconds::parse(value).is_some()
@@ -66,8 +89,16 @@ macro_rules! shape {
     };
 }
 
-/// Most telling first.
-static SHAPES: LazyLock<[Shape; 11]> = LazyLock::new(|| {
+/// How many of the shapes are credentials.
+const CREDENTIALS: usize = 7;
+
+static ANY_CREDENTIAL: LazyLock<Regex> = LazyLock::new(|| {
+    let shapes: Vec<String> = SHAPES[..CREDENTIALS].iter().map(|shape| format!("(?:{})", shape.regex)).collect();
+    pattern(&shapes.join("|"))
+});
+
+/// Most telling first; credentials before all others.
+static SHAPES: LazyLock<[Shape; 12]> = LazyLock::new(|| {
     let always = |_: &[u8]| true;
     [
         shape!("aws_access_key_id", CREDENTIAL, r"\b(?:AKIA|ASIA)[A-Z2-7]{16}\b", always),
@@ -81,6 +112,7 @@ static SHAPES: LazyLock<[Shape; 11]> = LazyLock::new(|| {
         shape!("us_ssn", PERSONAL, r"\b\d{3}-\d{2}-\d{4}\b", is_ssn),
         shape!("iban", PERSONAL, r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b", is_iban),
         shape!("card_number", PERSONAL, r"\b[3-6](?:[ -]?\d){12,18}\b", is_card),
+        shape!("phone_number", PERSONAL, r"(?:^|[^\w+])\+\d{8,15}\b", always),
     ]
 });
 
@@ -176,10 +208,17 @@ mod tests {
             ("SecretARN", "arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf", None),
             ("id", "2849c79d-e0b2-42c6-8e7b-566c6526005d", None),
             ("k", "bX9kQ2vR7tLmZ4cWp1Ys", Some("random")),
+            ("contact", "+15551234567", Some("phone_number")),
+            ("sum", "1+15551234567", None),
+            ("aws:dynamodb:tableName", "password=hunter22", Some("password")),
+            ("aws:dynamodb:tableName", "jane@example.com", None),
+            ("k", "arn:aws:x:y:111122223333:a:password=hunter22", Some("password")),
             ("purpose", "invoice-archive-for-customers", None),
             ("tenant", "books-eu", None),
         ] {
-            assert_eq!(detect(name, value).map(|d| d.name), expected, "{name}={value}");
+            assert_eq!(in_value(name, value).map(|d| d.name), expected, "{name}={value}");
         }
+        let credentials = SHAPES.iter().filter(|shape| shape.detector.severity == CREDENTIAL).count();
+        assert_eq!(credentials, CREDENTIALS);
     }
 }

@@ -26,7 +26,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn open(storage: &dyn Storage) -> Result<Self, LakeError> {
+    /// Reads the ledger of an output.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is damaged.
+    pub fn open(storage: &dyn Storage) -> Result<Self, LakeError> {
         let mut ledger = Self::default();
         if let Some((saved, change)) = Checkpoint::load(storage)? {
             ledger.apply(&change);
@@ -134,8 +138,13 @@ impl Ledger {
     /// Whether a fold with these settings has seen everything.
     #[must_use]
     pub fn is_folded(&self, settings: &str) -> bool {
-        self.now.folded_through >= self.now.last_batch
-            && (self.now.fold_settings == settings || self.now.last_batch == 0)
+        !self.awaits_fold() && (self.now.fold_settings == settings || self.now.last_batch == 0)
+    }
+
+    /// Whether something was committed that no fold has seen.
+    #[must_use]
+    pub fn awaits_fold(&self) -> bool {
+        self.now.folded_through < self.now.last_batch
     }
 
     /// Files of the last fold.

@@ -43,11 +43,12 @@ impl SeenWindow {
     /// Those of `events` that were seen before.
     #[must_use]
     pub fn known(&self, events: &[SeenEvent]) -> FxHashSet<u64> {
-        events
-            .iter()
-            .filter(|event| self.hours.get(&event.hour).is_some_and(|hour| hour.ids.contains(&event.id)))
-            .map(|event| event.id)
-            .collect()
+        let corrections = self.hours.get(&SeenEvent::SOME_HOUR);
+        let is_known = |event: &SeenEvent| match event.hour {
+            SeenEvent::SOME_HOUR => self.hours.values().any(|hour| hour.ids.contains(&event.id)),
+            hour => self.hours.get(&hour).into_iter().chain(corrections).any(|hour| hour.ids.contains(&event.id)),
+        };
+        events.iter().filter(|event| is_known(event)).map(|event| event.id).collect()
     }
 
     /// Adds an object's events. Where that is too many, the hours that nothing was added to for
@@ -153,6 +154,18 @@ mod tests {
         window.add(&[event(1, 10), event(1, 11)]);
         assert_eq!(window.known(&[event(5, 50), event(6, 60), event(1, 10), event(1, 11)]).len(), 3);
         assert!(window.known(&[event(5, 50)]).is_empty() && window.len == 3);
+    }
+
+    #[test]
+    fn a_correction_is_known_by_its_original_whichever_came_first() {
+        let event = |hour, id| SeenEvent { id, hour };
+        let mut window = SeenWindow::new(10);
+        window.add(&[event(5, 50), event(SeenEvent::SOME_HOUR, 60)]);
+        assert_eq!(
+            window.known(&[event(SeenEvent::SOME_HOUR, 50), event(6, 60), event(6, 50)]),
+            [50, 60].into_iter().collect()
+        );
+        assert!(window.known(&[event(SeenEvent::SOME_HOUR, 70), event(5, 70), event(6, 50)]).is_empty());
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl Reject {
 pub struct SeenEvent {
     /// 64 bits of identity.
     pub id: u64,
-    /// Hours since 1970.
+    /// Hours since 1970; of a corrected record [`SeenEvent::SOME_HOUR`].
     pub hour: u32,
+}
+
+impl SeenEvent {
+    /// The hour of an event that is not known: a correction has a time of its own.
+    pub const SOME_HOUR: u32 = u32::MAX - 1;
 }

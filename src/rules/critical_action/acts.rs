@@ -152,6 +152,9 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("UpdatePrimaryRegion", "moved the primary of {key} to {region}", "move the primary of {key} to {region}"),
 ];
 
+/// The act that changes nothing: it hands out what an import needs.
+pub(super) const READ: &str = "GetParametersForImport";
+
 /// Acts on which a fresh second factor is asked for (DOMAIN A.11).
 pub(super) const MFA_CRITICAL: &[&str] = &[
     "CreateGrant",

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::acts::{ATTEMPT_MATTERS_FROM, MFA_CRITICAL};
+use super::acts::{ATTEMPT_MATTERS_FROM, MFA_CRITICAL, READ};
 use crate::kms::accounts::Standing;
 use crate::kms::call::Call;
 use crate::kms::failure::Ending;
@@ -299,7 +299,9 @@ impl Verdict {
 
     fn look_at_actor(&mut self, call: &Call<'_>, settings: &Settings) {
         if call.principal.kind == PrincipalKind::Root {
-            self.severity = self.severity.raised().max(Severity::High);
+            if call.event.name != READ {
+                self.severity = self.severity.raised().max(Severity::High);
+            }
             self.tags.push("root");
         }
         if call.via.console {

@@ -25,13 +25,15 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         })
         .max_by_key(|(severity, ..)| *severity)?;
     let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
-    let message = format!("{who} called {operation} on {key} with {name} of {what}");
+    let verb = if call.succeeded() { "called" } else { "failed to call" };
+    let message = format!("{who} {verb} {operation} on {key} with {name} of {what}");
     let key_arn = call.keys.arn.as_deref().unwrap_or_default();
     let mut draft = Draft::on(call, severity, message, settings).with("context_key", name).about(&[
         key_arn,
-        &call.principal.key,
+        &call.actor(),
         name,
         &what,
+        call.event.error_code.unwrap_or(""),
         &day(call),
     ]);
     if Arn::parse(value).is_some() {

@@ -1,10 +1,12 @@
 //! A context value that looks like a credential or like personal data (DOMAIN D.5, CTX-07). The
 //! value itself is never shown.
 
+use std::borrow::Cow;
+
 use crate::kms::call::Call;
 use crate::kms::context::Pair;
-use crate::kms::context_names::{ContextName, plain};
-use crate::kms::sensitive;
+use crate::kms::context_names::plain;
+use crate::kms::sensitive::{self, Detector};
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
 use crate::rules::{Rule, phrase};
@@ -14,9 +16,8 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         .contexts
         .pairs()
         .iter()
-        .filter(|pair| pair.known.is_none_or(ContextName::is_client_side))
         .filter(|pair| plain(pair.name) != "aws-crypto-public-key")
-        .filter_map(|Pair { name, value, .. }| Some((sensitive::detect(name, value)?, *name, value.chars().count())))
+        .filter_map(look)
         .max_by_key(|(detector, ..)| detector.severity)?;
     let (who, key) = (phrase::who(call), phrase::key(call));
     let looks = detector.name.replace('_', " ");
@@ -25,11 +26,22 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
          every trail that records the call holds it in clear"
     );
     let key_arn = call.keys.arn.as_deref().unwrap_or_default();
+    // An ARN says whose and where; both accounts' copies have it.
+    let place =
+        if key_arn.is_empty() { format!("{} {}", call.event.account, call.event.region) } else { String::new() };
     Some(
         Draft::on(call, detector.severity, message, settings)
-            .with("context_key", name)
+            .with("context_key", &*name)
             .with("detector", detector.name)
             .with("length", length)
-            .about(&[key_arn, call.event.account, call.event.region, name, detector.name]),
+            .about(&[key_arn, &place, &name, detector.name, call.event.error_code.unwrap_or("")]),
     )
+}
+
+/// What a pair sets off: the detector, the name as it may be shown, and the characters of the value.
+fn look<'a>(Pair { name, value, .. }: &Pair<'a>) -> Option<(&'static Detector, Cow<'a, str>, usize)> {
+    let of_name = sensitive::in_name(name);
+    let detector = sensitive::in_value(name, value).or(of_name)?;
+    let shown = of_name.map_or(Cow::Borrowed(*name), |detector| Cow::Owned(format!("<{}>", detector.name)));
+    Some((detector, shown, value.chars().count()))
 }

@@ -33,9 +33,10 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     let message = format!("{who} {verb} {operation} on {key} directly with {name}, which only {service} sends");
     let key_arn = call.keys.arn.as_deref().unwrap_or_default();
     Some(
-        Draft::on(call, severity, message, settings).with("context_key", name).with("claimed_service", service).about(
-            &[key_arn, &call.principal.key, name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)],
-        ),
+        Draft::on(call, severity, message, settings)
+            .with("context_key", name)
+            .with("claimed_service", service)
+            .about(&[key_arn, &call.actor(), name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)]),
     )
 }
 
