@@ -19,6 +19,7 @@ mod commit_kills;
 mod compaction;
 mod compaction_kills;
 mod configuration;
+mod copies;
 mod coverage;
 mod crash;
 mod deploy;
