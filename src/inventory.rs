@@ -48,7 +48,7 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, InventoryError> {
         let data = document.get("data").unwrap_or(document);
         match (data.get("Aliases").and_then(Value::as_array), data.get("KeyMetadata")) {
             (Some(aliases), _) => aliases.iter().for_each(|alias| take_alias(alias, &mut keys)),
-            (None, Some(metadata)) => take_key(metadata, &mut keys),
+            (None, Some(metadata)) => take_key(metadata, &mut keys).map_err(|reason| form(reason.to_owned()))?,
             (None, None) => return Err(form("neither Aliases nor KeyMetadata".to_owned())),
         }
     }
@@ -66,22 +66,25 @@ fn take_alias(alias: &Value, keys: &mut BTreeMap<String, KeyRecord>) {
     entry(keys, &key_arn).aliases.push(name.to_owned());
 }
 
-fn take_key(metadata: &Value, keys: &mut BTreeMap<String, KeyRecord>) {
+fn take_key(metadata: &Value, keys: &mut BTreeMap<String, KeyRecord>) -> Result<(), &'static str> {
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if !is_key_arn(text("Arn")) {
-        return;
+        return Err("KeyMetadata without the Arn of a key");
     }
-    let key = entry(keys, text("Arn"));
-    key.manager = match text("KeyManager") {
+    let manager = match text("KeyManager") {
         "AWS" => "aws",
         "CUSTOMER" => "customer",
-        _ => "",
+        "" => "",
+        _ => return Err("a KeyManager that is neither AWS nor CUSTOMER"),
     };
+    let key = entry(keys, text("Arn"));
+    key.manager = manager;
     text("KeyState").clone_into(&mut key.state);
     text("Origin").clone_into(&mut key.origin);
     text("KeySpec").clone_into(&mut key.key_spec);
     text("KeyUsage").clone_into(&mut key.key_usage);
     key.multi_region = metadata.get("MultiRegion").and_then(Value::as_bool);
+    Ok(())
 }
 
 fn entry<'k>(keys: &'k mut BTreeMap<String, KeyRecord>, arn: &str) -> &'k mut KeyRecord {

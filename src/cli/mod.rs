@@ -281,9 +281,15 @@ pub struct FindingsArgs {
     /// Only this account: of the trail, the key or the principal, or named in the evidence.
     #[arg(long, value_name = "ID")]
     pub account: Option<String>,
+    /// Only this principal: ARN, the name at its end, or the session.
+    #[arg(long, value_name = "NAME")]
+    pub principal: Option<String>,
     /// Only acts on or after this time (date or RFC 3339).
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub since: Option<Seconds>,
+    /// Only acts before this time (date or RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub until: Option<Seconds>,
     /// Most findings shown; 0 for all. Without it text has 200, JSON and CSV have all.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,

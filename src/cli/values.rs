@@ -50,7 +50,7 @@ pub(super) fn visibility(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn severity(word: &str) -> Result<Severity, String> {
-    Severity::parse(word).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
+    Severity::parse(&word.to_ascii_lowercase()).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
 }
 
 pub(super) fn day(text: &str) -> Result<Seconds, String> {

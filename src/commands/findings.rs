@@ -163,6 +163,7 @@ struct Filter<'a> {
     rank: i64,
     args: &'a FindingsArgs,
     since: Option<String>,
+    until: Option<String>,
 }
 
 impl<'a> Filter<'a> {
@@ -172,7 +173,8 @@ impl<'a> Filter<'a> {
         {
             bail!("there is no rule or family {rule:?}; keytrail rules lists them");
         }
-        Ok(Self { rank: i64::from(args.severity.rank()), args, since: args.since.map(Seconds::rfc3339) })
+        let [since, until] = [args.since, args.until].map(|time| time.map(Seconds::rfc3339));
+        Ok(Self { rank: i64::from(args.severity.rank()), args, since, until })
     }
 
     fn wants(&self, row: &Row) -> bool {
@@ -184,8 +186,17 @@ impl<'a> Filter<'a> {
             && (any(&self.args.key, &["key_arn", "key_id", "key_alias"]) || names(row, self.args.key.as_deref()))
             && (any(&self.args.account, &["account_id", "key_account_id", "principal_account_id"])
                 || names(row, self.args.account.as_deref()))
+            && self.args.principal.as_deref().is_none_or(|wanted| is_by(row, wanted))
+            && self.until.as_deref().is_none_or(|until| text(row, "event_time") < until)
             && self.since.as_deref().is_none_or(|since| text(row, "last_event_time") >= since)
     }
+}
+
+/// Whether a principal acted that goes by this name.
+fn is_by(row: &Row, wanted: &str) -> bool {
+    let principal = text(row, "principal_arn");
+    let last = principal.rsplit(['/', ':']).next().unwrap_or_default();
+    !wanted.is_empty() && [principal, last, text(row, "session_name")].contains(&wanted)
 }
 
 /// Whether a finding names an account, a key or an alias beside its own: the other resource, or in evidence.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Verdict;
 use super::findings::{self, Row, text};
 use crate::kms::policy::facts::PolicyFacts;
+use crate::kms::via::Via;
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::storage::Storage;
@@ -139,7 +140,9 @@ fn who(row: &Row) -> String {
     let session = text(row, "session_name");
     let via = text(row, "via_service");
     let name = if session.is_empty() { name } else { format!("{name} ({session})") };
-    if via.is_empty() { name } else { format!("{name} through {via}") }
+    // What AWS does by itself comes through nobody.
+    let by_itself = via == Via::HIDDEN && text(row, "principal_arn").starts_with("svc:");
+    if via.is_empty() || by_itself { name } else { format!("{name} through {via}") }
 }
 
 fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {

@@ -291,3 +291,32 @@ fn state_refused(row: &UsageRow<'_>) -> Option<&'static str> {
 
 /// Seconds within which KMS may still let a disabled key be used, or refuse one that was enabled.
 const EVENTUALLY: i64 = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_use_tells_the_state_unless_it_only_lags_behind() {
+        let late = EVENTUALLY + 1;
+        for (state, acted, used, refused, expected) in [
+            ("Enabled", 0, None, Some((20, "PendingDeletion")), "Enabled"),
+            ("Enabled", 0, None, Some((late, "Disabled")), "Disabled"),
+            ("Deleted", 0, None, Some((late, "PendingDeletion")), "Deleted"),
+            ("PendingDeletion", 0, None, Some((late, "Disabled")), "PendingDeletion"),
+            ("Disabled", 0, Some(20), None, "Disabled"),
+            ("Disabled", 0, Some(late), None, "Enabled"),
+            ("Disabled", 0, Some(late), Some((late + 20, "Disabled")), "Disabled"),
+            ("Disabled", 0, Some(late + 20), Some((late, "Disabled")), "Enabled"),
+        ] {
+            let mut record = KeyRecord {
+                state: state.to_owned(),
+                state_time: Some(Seconds(acted)),
+                last_use_time: used.map(Seconds),
+                ..KeyRecord::default()
+            };
+            prove_by_use(&mut record, refused.map(|(time, state)| (Seconds(time), state)));
+            assert_eq!(record.state, expected, "{state}, used {used:?}, refused {refused:?}");
+        }
+    }
+}

@@ -33,7 +33,7 @@ pub fn json_line(row: &Map<String, Value>) -> String {
 
 fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -42,6 +42,9 @@ mod tests {
     fn nothing_moves_the_cursor() {
         let row = [("k".to_owned(), "\u{9b}31m\u{1b}".into())].into_iter().collect();
         assert_eq!(super::json_line(&row), "{\"k\":\"\\u009b31m\\u001b\"}");
-        assert_eq!(super::terminal("a\u{1b}[2Jb\r\nc\u{202e}d é"), "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d é");
+        assert_eq!(
+            super::terminal("a\u{1b}[2Jb\r\nc\u{202e}d\u{61c} é"),
+            "a\\u{1b}[2Jb\\u{d}\\u{a}c\\u{202e}d\\u{61c} é"
+        );
     }
 }

@@ -37,8 +37,10 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
     }
     writeln!(
         out,
-        "findings  {}: {} critical, {} high, {} medium, {} low, {} info",
+        "findings  {}{}: {} critical, {} high, {} medium, {} low, {} info",
         grouped(f.total()),
+        // What earlier runs found of single acts is in the table too.
+        if o.already_done > 0 { " of new objects and of the fold" } else { "" },
         grouped(f.critical),
         grouped(f.high),
         grouped(f.medium),

@@ -435,6 +435,9 @@ fn a_configuration_that_makes_no_sense_names_the_place() {
         ("[accounts\n", &["keytrail.toml", "line 1"]),
         ("[accounts]\nown = [\"1111\"]\n", &["keytrail.toml", "accounts.own", "1111"]),
         ("[[suppressions]]\nresource = \"*\"\nreason = \"r\"\n", &["keytrail.toml", "would hide everything"]),
+        ("[[suppressions]]\nkey = \"1234abcd\"\nreason = \"r\"\n", &["keytrail.toml", "1234abcd", "ARN of a key"]),
+        ("[[suppressions]]\nprincipal = \"priya\"\nreason = \"r\"\n", &["keytrail.toml", "priya", "principal_arn"]),
+        ("[[suppressions]]\nalias = \"app\"\nreason = \"r\"\n", &["keytrail.toml", "alias/"]),
         ("[[suppressions]]\nrule = \"no-such-rule\"\nreason = \"r\"\n", &["keytrail.toml", "no-such-rule"]),
         ("[inventory]\nfiles = [\"absent.json\"]\n", &["absent.json"]),
     ] {

@@ -198,3 +198,22 @@ fn a_suppression_by_alias_covers_what_only_the_fold_can_name() {
     let (_folder, out) = out_of(&[&records], &suppressed);
     assert!(findings(&out, "cross-account-inbound").is_empty());
 }
+
+#[test]
+fn the_destination_of_a_reencrypt_may_be_a_default_key() {
+    let (own, default) = (key(CALLER, 2), key(CALLER, 3));
+    let mut named = kms_record("DescribeKey", &default, CALLER, CALLER, TIME, "cc000000-12ab-34cd-56ef-000000000001");
+    named["requestParameters"] = json!({"keyId": "alias/aws/ebs"});
+    let mut moved = kms_record("ReEncrypt", &own, CALLER, CALLER, TIME, "cc000000-12ab-34cd-56ef-000000000002");
+    moved["resources"] = json!([{"ARN": own, "accountId": CALLER}, {"ARN": default, "accountId": CALLER}]);
+    let (_folder, out) = out_of(&[&[named, moved]], "");
+    let found = findings(&out, "default-key-use");
+    assert_eq!(
+        found.iter().map(|row| (text(row, "key_alias"), number(row, "event_count"))).collect::<Vec<_>>(),
+        [("alias/aws/ebs", 1)]
+    );
+    let by =
+        |more: &[&str]| on("findings", &out, &[&["--format", "json"], more].concat()).ends_with(0).json_lines().len();
+    assert_eq!((by(&["--principal", "CatalogApi"]), by(&["--principal", "Catalog"])), (1, 0));
+    assert_eq!((by(&["--severity", "LOW", "--until", TIME]), by(&["--until", "2026-03-03"])), (0, 1));
+}

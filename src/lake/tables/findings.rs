@@ -47,7 +47,7 @@ impl Table for Findings {
         principal_arn: Text = &f.subject.principal_arn, "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
         principal_type: Text = &f.subject.principal_type, "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
         principal_account_id: Text = &f.subject.principal_account_id, "Account of the principal.";
-        session_name: Text = &f.subject.session_name, "Role session name.";
+        session_name: Text = &f.subject.session_name, "Role session name; null, as the next two, for findings of usage and posture rules.";
         source_ip: Text = &f.subject.source_ip, "sourceIPAddress.";
         user_agent: Text = &f.subject.user_agent, "userAgent, as the caller chose it.";
         via_service: Text = &f.subject.via_service, "Service that made the call for the principal; null if direct, unknown if the record hides which.";

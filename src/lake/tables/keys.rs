@@ -55,7 +55,7 @@ impl Table for Keys {
         last_use_time: Timestamp = k.last_use_time, "Last successful use of its material.";
         last_use_by: Text = &k.last_use_by, "Principal of the last use.";
         requests: Integer = Some(k.requests), "Successful uses of its material, a cross-account call counted once.";
-        last_change: Text = &k.last_change, "Last administrative act.";
+        last_change: Text = &k.last_change, "Last administrative act, but for what KMS and services do by themselves.";
         last_change_time: Timestamp = k.last_change_time, "When that was.";
         last_change_by: Text = &k.last_change_by, "Principal of that act.";
     ];

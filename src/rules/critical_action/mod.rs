@@ -56,7 +56,10 @@ fn filled_in(words: &str, call: &Call<'_>) -> String {
     let Some((before, (place, after))) = parts else { return words.to_owned() };
     let name = match place {
         "alias" => call.keys.alias.unwrap_or("an alias").to_owned(),
-        "grantee" => Grant::of(call.event.request).grantee.to_owned(),
+        "grantee" => match Grant::of(call.event.request).grantee {
+            "" => "somebody whom the record does not name".to_owned(),
+            grantee => grantee.to_owned(),
+        },
         "grant" => grant(call.event.request),
         "operations" => operations(call),
         "region" => region(call),
