@@ -17,8 +17,9 @@ const MAX_SEGMENTS: usize = 4;
 /// Writes the pattern of `context` as a JSON object with sorted names; nothing for no context.
 pub fn write(context: Json<'_>, out: &mut String) {
     out.clear();
+    let is_single = context.members().nth(1).is_none();
     let pairs = context.members().map(|(name, value)| (shown(plain(name)), plain(name), value));
-    if pairs.clone().is_sorted_by(|(a, ..), (b, ..)| a <= b) {
+    if is_single || pairs.clone().is_sorted_by(|(a, ..), (b, ..)| a <= b) {
         write_sorted(pairs, out);
     } else {
         let mut pairs: Vec<_> = pairs.collect();
@@ -30,8 +31,9 @@ pub fn write(context: Json<'_>, out: &mut String) {
 /// A name as it is shown: like values, without ids and secrets. Sorted by that, contexts of one shape are one.
 fn shown(name: &str) -> Cow<'_, str> {
     let is_plain = |b: u8| b.is_ascii_alphabetic() || matches!(b, b':' | b'-' | b'_');
-    // Nearly all names; too short for a secret of letters.
-    if name.len() < 24 && name.bytes().all(is_plain) && context_names::known(name).is_some() {
+    // Nearly all names, and too short for a secret of letters.
+    let is_short = name.len() < 15 || (name.len() < 32 && context_names::known(name).is_some());
+    if is_short && name.bytes().all(is_plain) {
         return Cow::Borrowed(name);
     }
     let mut shown = String::new();

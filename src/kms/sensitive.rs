@@ -44,8 +44,11 @@ pub fn in_name(name: &str) -> Option<&'static Detector> {
 }
 
 fn credential(text: &str) -> Option<&'static Detector> {
-    // One look at what nearly always has none.
-    ANY_CREDENTIAL.is_match(text.as_bytes()).then(|| shape_of(SHAPES[..CREDENTIALS].iter(), text)).flatten()
+    // No credential is without one of these, nearly all ids are; and then one look at all shapes.
+    let may_hold = text.len() >= 8 && text.bytes().any(|b| matches!(b, b'=' | b':' | b'_' | b'.' | b' ' | b'A' | b'x'));
+    (may_hold && ANY_CREDENTIAL.is_match(text.as_bytes()))
+        .then(|| shape_of(SHAPES[..CREDENTIALS].iter(), text))
+        .flatten()
 }
 
 fn shape_of<'s>(mut shapes: impl Iterator<Item = &'s Shape>, text: &str) -> Option<&'static Detector> {

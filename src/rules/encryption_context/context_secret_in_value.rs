@@ -39,8 +39,9 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
 }
 
 /// What a pair sets off: the detector, the name as it may be shown, and the characters of the value.
-fn look<'a>(Pair { name, value, .. }: &Pair<'a>) -> Option<(&'static Detector, Cow<'a, str>, usize)> {
-    let of_name = sensitive::in_name(name);
+fn look<'a>(Pair { name, value, known }: &Pair<'a>) -> Option<(&'static Detector, Cow<'a, str>, usize)> {
+    // A known name is none of the caller's making.
+    let of_name = if known.is_none() { sensitive::in_name(name) } else { None };
     let detector = sensitive::in_value(name, value).or(of_name)?;
     let shown = of_name.map_or(Cow::Borrowed(*name), |detector| Cow::Owned(format!("<{}>", detector.name)));
     Some((detector, shown, value.chars().count()))
