@@ -17,7 +17,7 @@ use crate::model::object::ObjectId;
 
 const CHECKPOINT: &str = "_ledger/checkpoint.json";
 /// Entries between two checkpoints.
-const EVERY: u64 = 64;
+pub(super) const EVERY: u64 = 64;
 /// Segments of one size that are put together.
 const FACTOR: usize = 8;
 /// Bytes of an object in a segment: its id, the hash of its version, whether it failed.
@@ -54,7 +54,7 @@ struct Segment {
 }
 
 /// What some entries changed, by path and by object.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Change {
     /// The file that has the path now; none if it was removed.
     pub(super) files: BTreeMap<String, Option<FileEntry>>,
@@ -155,17 +155,17 @@ impl Checkpoint {
         if !self.is_due(state.through) {
             return Ok(());
         }
-        let from = self.through + 1;
+        // Nothing is given up before the new checkpoint stands: a failed one is tried again, with all.
         let mut change = Change::default();
-        pending.drain(..).for_each(|(_, later)| change.add(later));
-        let mut segments = std::mem::take(&mut self.segments);
-        let superseded = std::mem::take(&mut self.superseded);
-        segments.push(Segment::write(storage, from, state.through, 0, &change)?);
+        pending.iter().for_each(|(_, later)| change.add(later.clone()));
+        let mut segments = self.segments.clone();
+        segments.push(Segment::write(storage, self.through + 1, state.through, 0, &change)?);
         let mut new = Self { segments, ..state };
         new.put_together(storage)?;
         let bytes = serde_json::to_vec(&new).map_err(|e| bad(CHECKPOINT, &e))?;
         storage.put(CHECKPOINT, &bytes)?;
-        *self = new;
+        pending.clear();
+        let superseded = std::mem::replace(self, new).superseded;
         storage.remove_all(&superseded.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
@@ -194,8 +194,8 @@ impl Checkpoint {
 
 impl Segment {
     fn write(storage: &dyn Storage, from: u64, through: u64, level: u32, change: &Change) -> Result<Self, LakeError> {
-        // Of several writers none replaces what another one names.
-        let path = format!("_ledger/checkpoints/{from:012}-{through:012}-{}.bin", storage.writer());
+        // Of several writers none replaces what another one names. Who failed and tries again replaces its own.
+        let path = format!("_ledger/checkpoints/{from:012}-{level}-{}.bin", storage.writer());
         storage.put(&path, &change.to_bytes().map_err(|e| bad(&path, &e))?)?;
         Ok(Self { path, from, through, level })
     }
@@ -215,6 +215,7 @@ mod tests {
 
     use super::*;
     use crate::lake::Lake;
+    use crate::lake::failing::Failing;
     use crate::lake::ledger::Ledger;
     use crate::lake::local::LocalFolder;
     use crate::model::object::{ObjectName, ObjectRef, ObjectStatus};
@@ -280,6 +281,64 @@ mod tests {
         // Superseded segments do not pile up.
         let kept = place.list("_ledger/checkpoints").expect("lists").len();
         assert!(kept < 25, "{kept} segments");
+    }
+
+    /// A failed checkpoint is no failed commit, and the next one has all that it would have had.
+    #[test]
+    fn a_checkpoint_that_fails_once_loses_nothing() {
+        for call in ["put _ledger/checkpoints/", "put _ledger/checkpoint.json"] {
+            for failing_at in [EVERY, 2 * EVERY] {
+                let folder = tempfile::tempdir().expect("tempdir");
+                let place = Failing::create(folder.path());
+                let mut lake = Lake::open(Arc::clone(&place) as _).expect("opens");
+                let last = usize::try_from(failing_at).expect("small");
+                (0..last - 1).for_each(|number| commit(&mut lake, number));
+                place.fail_once(call);
+                (last - 1..last + 5).for_each(|number| commit(&mut lake, number));
+                assert!(place.has_failed(), "{call}");
+                assert_knows(&Ledger::open(place.as_ref()).expect("opens"), last + 5);
+                (last + 5..last + 64).for_each(|number| commit(&mut lake, number));
+                let saved = Checkpoint::load(place.as_ref()).expect("reads").expect("a checkpoint").0;
+                assert_eq!(saved.through, failing_at + EVERY, "{call}");
+                assert_knows(&Ledger::open(place.as_ref()).expect("opens"), last + 64);
+            }
+        }
+    }
+
+    /// Whichever of the writes of a checkpoint fails, also where segments are put together: what can be
+    /// read is never less than what was committed.
+    #[test]
+    fn any_write_of_a_checkpoint_may_fail() {
+        const ROUNDS: u64 = FACTOR as u64 + 3;
+        for failing_at in 0..ROUNDS - 1 {
+            for call in
+                ["put _ledger/checkpoints/", "put _ledger/checkpoints/000000000001-1", "put _ledger/checkpoint.json"]
+            {
+                let folder = tempfile::tempdir().expect("tempdir");
+                let place = Failing::create(folder.path());
+                let (mut saved, mut pending) = (Checkpoint::default(), VecDeque::new());
+                for round in 0..ROUNDS {
+                    for sequence in round * EVERY + 1..=(round + 1) * EVERY {
+                        let known = Known { failed: false, etag: sequence };
+                        let objects = FxHashMap::from_iter([(ObjectId(u128::from(sequence)), known)]);
+                        pending.push_back((sequence, Change { objects, ..Change::default() }));
+                    }
+                    if round == failing_at {
+                        place.fail_once(call);
+                    }
+                    let through = (round + 1) * EVERY;
+                    let advanced =
+                        saved.advance(place.as_ref(), Checkpoint { through, ..Checkpoint::default() }, &mut pending);
+                    assert!(advanced.is_ok() || round >= failing_at, "{call} at {round}");
+                    if let Some((loaded, change)) = Checkpoint::load(place.as_ref()).expect("reads") {
+                        assert!(loaded.through + EVERY >= through, "{call} at {round}");
+                        assert_eq!(change.objects.len() as u64, loaded.through, "{call} at {round}");
+                    }
+                }
+                assert_eq!(saved.through, ROUNDS * EVERY, "{call} at {failing_at}");
+                assert!(Checkpoint::load(place.as_ref()).expect("reads").is_some(), "{call} at {failing_at}");
+            }
+        }
     }
 
     #[test]

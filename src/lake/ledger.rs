@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use rustc_hash::FxHashMap;
 
 use super::LakeError;
-use super::checkpoint::{Change, Checkpoint, Exchanged};
+use super::checkpoint::{Change, Checkpoint, EVERY, Exchanged};
 use super::entry::{Entry, FileEntry, Kind, Known};
 use super::storage::Storage;
 use crate::model::object::{ObjectId, ObjectRef, ObjectStatus};
@@ -23,6 +23,8 @@ pub struct Ledger {
     /// The last checkpoint, and what each entry since has changed.
     saved: Checkpoint,
     pending: VecDeque<(u64, Change)>,
+    /// The last entry when the last checkpoint failed.
+    failed: Option<u64>,
 }
 
 impl Ledger {
@@ -159,11 +161,15 @@ impl Ledger {
         &self.now.fold_removes
     }
 
-    pub(super) fn checkpoint_now_and_then(&mut self, storage: &dyn Storage) -> Result<(), LakeError> {
-        if !self.saved.is_due(self.now.through) {
-            return Ok(());
+    /// Writes a checkpoint when it is time for one. It only saves time: what is committed is so without
+    /// it, so one that fails is no error of whoever commits or reads, and a later one makes up for it.
+    pub(super) fn checkpoint_now_and_then(&mut self, storage: &dyn Storage) {
+        let through = self.now.through;
+        // Where none can be written, not every commit pays for trying.
+        if !self.saved.is_due(through) || self.failed.is_some_and(|failed| through < failed + EVERY) {
+            return;
         }
-        self.saved.advance(storage, self.now.clone(), &mut self.pending)
+        self.failed = self.saved.advance(storage, self.now.clone(), &mut self.pending).err().map(|_| through);
     }
 }
 
