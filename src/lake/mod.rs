@@ -62,11 +62,8 @@ impl Lake {
         let mut ledger = Ledger::open(storage.as_ref())?;
         recover::recover(storage.as_ref(), &writer, &mut ledger)?;
         // A fold that was killed between publishing and removing: removing again does nothing. Who
-        // holds the lock folds now, and replaces that fold.
-        if let Some(_fold) = storage.lock(locks::FOLD)? {
-            ledger.refresh(storage.as_ref())?;
-            remove_all(storage.as_ref(), ledger.fold_removes())?;
-        }
+        // holds the lock folds now.
+        recover::settle_fold_if_free(storage.as_ref(), &mut ledger)?;
         // The same of a compaction.
         if let Some(_compaction) = storage.lock(locks::COMPACTION)? {
             ledger.refresh(storage.as_ref())?;

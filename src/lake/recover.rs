@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::entry::FileEntry;
 use super::ledger::Ledger;
 use super::storage::{Lock, Storage};
-use super::{LakeError, locks};
+use super::{LakeError, locks, remove_all};
 
 /// Finishes the commits of writers that died, and clears what they left.
 ///
@@ -52,7 +52,7 @@ fn owes(storage: &dyn Storage, writers: &[&str], ledger: &mut Ledger) -> Result<
 }
 
 /// Publishes what dead writers have committed, and removes the rest of what they staged; returns those
-/// that must wait, as another one is just finishing what they began.
+/// that must wait: another process compacts or folds at the moment, and may be finishing what they began.
 fn bury<'w>(
     storage: &dyn Storage,
     dead: Vec<(&'w str, Lock)>,
@@ -65,14 +65,18 @@ fn bury<'w>(
     }
     let staging: BTreeSet<String> = storage.list("_staging")?.into_iter().collect();
     ledger.refresh(storage)?;
+    let is_dead = |file: &FileEntry| dead.iter().any(|(writer, _)| *writer == writer_of(&file.staged));
+    // Only one writer's fold counts.
+    let unfinished = folded(ledger).any(|file| is_dead(file) && staging.contains(&file.staged));
+    let fold_waits = unfinished && !settle_fold_if_free(storage, ledger)?;
     for (writer, _lock) in dead {
         // Only what is still staged, and still counts: a later entry may have replaced it. What was to
         // be exchanged is of the last exchange: none begins before the one before it is done.
         let theirs = |file: &&FileEntry| writer_of(&file.staged) == writer && staging.contains(&file.staged);
-        let (exchanged, published): (Vec<_>, Vec<_>) = ledger
-            .files()
-            .filter(theirs)
-            .partition(|file| ledger.exchanged().add.iter().any(|added| added.staged == file.staged));
+        let (of_fold, others): (Vec<_>, Vec<_>) =
+            ledger.files().filter(theirs).partition(|file| ledger.fold_files().contains(&file.path));
+        let (exchanged, published): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|file| ledger.exchanged().add.iter().any(|added| added.staged == file.staged));
         let published: Vec<_> = published.iter().map(|file| (file.staged.as_str(), file.path.as_str())).collect();
         storage.publish(&published)?;
         if !exchanged.is_empty() {
@@ -82,9 +86,36 @@ fn bury<'w>(
             }
             settle(storage, ledger)?;
         }
+        if fold_waits && !of_fold.is_empty() {
+            waiting.push(writer);
+            continue;
+        }
         storage.remove_folder(&format!("_staging/{writer}"))?;
     }
     Ok(waiting)
+}
+
+/// The files of the last fold.
+fn folded(ledger: &Ledger) -> impl Iterator<Item = &FileEntry> {
+    ledger.fold_files().iter().filter_map(|path| ledger.file(path))
+}
+
+/// Finishes the last fold, unless another process folds at the moment; tells whether it did.
+pub(super) fn settle_fold_if_free(storage: &dyn Storage, ledger: &mut Ledger) -> Result<bool, LakeError> {
+    let Some(_fold) = storage.lock(locks::FOLD)? else { return Ok(false) };
+    ledger.refresh(storage)?;
+    settle_fold(storage, ledger)?;
+    Ok(true)
+}
+
+/// Finishes the last fold, whoever committed it: publishes what is still staged, and removes what it
+/// replaces. The right to fold must be held, and the ledger must have been read since it was taken: files
+/// of a fold have fixed names, and those of an older one must not replace those of a newer one.
+fn settle_fold(storage: &dyn Storage, ledger: &Ledger) -> Result<(), LakeError> {
+    let staging = if ledger.fold_files().is_empty() { Vec::new() } else { storage.list("_staging")? };
+    let staged = folded(ledger).filter(|file| staging.contains(&file.staged));
+    storage.publish(&staged.map(|file| (file.staged.as_str(), file.path.as_str())).collect::<Vec<_>>())?;
+    remove_all(storage, ledger.fold_removes())
 }
 
 /// Finishes the last compaction or pruning, whoever began it. Its right to compact must be held: then
@@ -113,4 +144,74 @@ pub(super) fn exchange(storage: &dyn Storage, add: &[FileEntry], remove: &[Strin
 /// The folder of a path.
 pub(super) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::failing::Failing;
+    use super::super::local::LocalFolder;
+    use super::super::{FoldFiles, Lake};
+    use super::*;
+
+    const KEYS: &str = "keys/keys.parquet";
+
+    fn open(root: &Path) -> Lake {
+        Lake::open(Arc::new(LocalFolder::create(root).expect("a folder"))).expect("opens")
+    }
+
+    fn fold(content: &str) -> FoldFiles {
+        let file = ("keys", KEYS.to_owned(), 1, content.as_bytes().to_vec());
+        FoldFiles { files: vec![file], through: 0, settings: content.to_owned() }
+    }
+
+    /// Leaves a fold that is committed, but not published, by a writer that is gone.
+    fn fold_and_die(root: &Path) {
+        let place = Failing::create(root);
+        let mut lake = Lake::open(Arc::clone(&place) as _).expect("opens");
+        place.fail_once("publish keys/");
+        lake.commit_fold(fold("dead")).expect_err("cannot publish");
+    }
+
+    #[track_caller]
+    fn assert_keys(place: &dyn Storage, expected: Option<&str>) {
+        let keys = place.get(KEYS).expect("reads").map(|keys| String::from_utf8(keys).expect("text"));
+        assert_eq!(keys.as_deref(), expected);
+    }
+
+    /// Who folds at the moment may be about to publish: what died before must not come over it.
+    #[test]
+    fn a_dead_fold_is_left_alone_while_another_process_folds() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let place = LocalFolder::create(folder.path()).expect("a folder");
+        let mut living = open(folder.path());
+        fold_and_die(folder.path());
+        let turn = place.lock(locks::FOLD).expect("locks").expect("free");
+        drop(open(folder.path()));
+        assert_keys(&place, None);
+        living.commit_fold(fold("living")).expect("commits");
+        drop(open(folder.path()));
+        assert_keys(&place, Some("living"));
+        drop((turn, living));
+        drop(open(folder.path()));
+        assert_keys(&place, Some("living"));
+        assert!(place.list("_staging").expect("lists").is_empty(), "what is dead is cleared away");
+    }
+
+    /// It did not fold after all: what was left alone is not lost.
+    #[test]
+    fn a_dead_fold_that_was_left_alone_is_published_later() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let place = LocalFolder::create(folder.path()).expect("a folder");
+        fold_and_die(folder.path());
+        let turn = place.lock(locks::FOLD).expect("locks").expect("free");
+        drop(open(folder.path()));
+        assert_keys(&place, None);
+        drop(turn);
+        drop(open(folder.path()));
+        assert_keys(&place, Some("dead"));
+        assert!(place.list("_staging").expect("lists").is_empty(), "what is dead is cleared away");
+    }
 }
