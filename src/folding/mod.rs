@@ -54,7 +54,6 @@ pub struct Folded {
 pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Result<Option<Folded>, LakeError> {
     let identity = identity(settings, inventory);
     let lock = lake.fold_lock()?;
-    lake.refresh()?;
     if lake.ledger().is_folded(&identity) {
         return Ok(None);
     }

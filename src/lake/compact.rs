@@ -16,7 +16,7 @@ use super::tables::key_changes::KeyChanges;
 use super::tables::objects::Objects;
 use super::tables::rejects::Rejects;
 use super::tables::usage::Usage;
-use super::{FOLD_FILE, Lake, LakeError, locks, merge, read, seen};
+use super::{FOLD_FILE, Lake, LakeError, locks, merge, read, seen, wait_for};
 use crate::model::time::Seconds;
 
 /// Most bytes of decoded rows that wait for their row group.
@@ -236,7 +236,7 @@ impl Lake {
         removes: &[String],
     ) -> Result<bool, LakeError> {
         // A fold reads the files that the ledger named when it began.
-        let _fold = self.fold_lock()?;
+        let _fold = wait_for(self.storage.as_ref(), locks::FOLD)?;
         loop {
             self.refresh()?;
             if removes.iter().any(|path| self.ledger.file(path).is_none()) {

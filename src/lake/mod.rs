@@ -168,12 +168,16 @@ impl Lake {
         }
     }
 
-    /// The right to fold; waits while another process has it.
+    /// The right to fold; waits while another process has it. The last fold is finished then, be it this
+    /// writer's or that of another one: a fold that failed behind its entry is committed all the same.
     ///
     /// # Errors
-    /// If the location cannot be written, or the other process takes too long.
-    pub fn fold_lock(&self) -> Result<Lock, LakeError> {
-        wait_for(self.storage.as_ref(), locks::FOLD)
+    /// If the location cannot be read or written, or the other process takes too long.
+    pub fn fold_lock(&mut self) -> Result<Lock, LakeError> {
+        let lock = wait_for(self.storage.as_ref(), locks::FOLD)?;
+        self.refresh()?;
+        recover::settle_fold(self.storage.as_ref(), &self.ledger)?;
+        Ok(lock)
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn settle_fold_if_free(storage: &dyn Storage, ledger: &mut Ledger) ->
 /// Finishes the last fold, whoever committed it: publishes what is still staged, and removes what it
 /// replaces. The right to fold must be held, and the ledger must have been read since it was taken: files
 /// of a fold have fixed names, and those of an older one must not replace those of a newer one.
-fn settle_fold(storage: &dyn Storage, ledger: &Ledger) -> Result<(), LakeError> {
+pub(super) fn settle_fold(storage: &dyn Storage, ledger: &Ledger) -> Result<(), LakeError> {
     let staging = if ledger.fold_files().is_empty() { Vec::new() } else { storage.list("_staging")? };
     let staged = folded(ledger).filter(|file| staging.contains(&file.staged));
     storage.publish(&staged.map(|file| (file.staged.as_str(), file.path.as_str())).collect::<Vec<_>>())?;
@@ -198,6 +198,24 @@ mod tests {
         drop(open(folder.path()));
         assert_keys(&place, Some("living"));
         assert!(place.list("_staging").expect("lists").is_empty(), "what is dead is cleared away");
+    }
+
+    /// A process that lives on has it published with its next fold, and so has any other one.
+    #[test]
+    fn a_fold_that_could_not_be_published_is_published_by_whoever_folds_next() {
+        for mine in [true, false] {
+            let folder = tempfile::tempdir().expect("tempdir");
+            let place = Failing::create(folder.path());
+            let mut lake = Lake::open(Arc::clone(&place) as _).expect("opens");
+            let mut other = open(folder.path());
+            place.fail_once("publish keys/");
+            lake.commit_fold(fold("late")).expect_err("cannot publish");
+            assert_keys(place.as_ref(), None);
+            let next = if mine { &mut lake } else { &mut other };
+            drop(next.fold_lock().expect("locks"));
+            assert!(next.ledger().is_folded("late"), "there is nothing else to do");
+            assert_keys(place.as_ref(), Some("late"));
+        }
     }
 
     /// It did not fold after all: what was left alone is not lost.
