@@ -10,6 +10,7 @@ use super::findings::Row;
 use super::network::{self, Network};
 use super::{Verdict, unfolded};
 use crate::cli::{SummaryFormat, VerifyArgs};
+use crate::lake::LakeError;
 use crate::lake::entry::{Entry, FileEntry, Kind};
 use crate::lake::ledger;
 use crate::lake::read;
@@ -61,7 +62,13 @@ pub(super) fn run(args: &VerifyArgs, out: &mut dyn Write) -> Result<Verdict> {
 }
 
 fn verify(lake: &dyn Storage) -> Result<Verification> {
-    let entries = ledger::all(lake)?;
+    let entries = match ledger::all(lake) {
+        // What lies behind the gap is in no entry that can be read: naming all of it would hide the cause.
+        Err(gap @ LakeError::Gap { .. }) => {
+            return Ok(Verification { problems: vec![gap.to_string()], ..Verification::default() });
+        }
+        entries => entries?,
+    };
     let mut found = Verification { entries: entries.len(), ..Verification::default() };
     if entries.is_empty() {
         found.problems.push("there is no ledger here: is this an output of keytrail?".to_owned());

@@ -28,6 +28,17 @@ pub enum LakeError {
         /// Why.
         reason: String,
     },
+    /// A ledger entry is not there, but a later one is.
+    #[error(
+        "ledger entry {missing} is not there, but {later} is: the output was copied in part, or the entry was removed; \
+         copy it again, whole, or make the output anew from the logs, in another place"
+    )]
+    Gap {
+        /// The first that is missing.
+        missing: String,
+        /// The last that is there.
+        later: String,
+    },
     /// A file of a table that cannot be read or made.
     #[error("Parquet file {path}: {reason}")]
     Parquet {

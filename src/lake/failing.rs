@@ -12,12 +12,14 @@ pub(super) struct Failing {
     place: LocalFolder,
     /// What a call must say of itself to fail: its name and its path.
     next: Mutex<Option<String>>,
+    /// What happens before the next listing.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Failing {
     pub(super) fn create(root: &Path) -> Arc<Self> {
         let place = LocalFolder::create(root).expect("a folder");
-        Arc::new(Self { place, next: Mutex::default() })
+        Arc::new(Self { place, next: Mutex::default(), meanwhile: Mutex::default() })
     }
 
     /// The next call that starts so, such as `put _ledger/checkpoint.json`, does nothing and fails.
@@ -28,6 +30,11 @@ impl Failing {
     /// Whether what was to fail has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// Something is done by somebody else just before the next listing.
+    pub(super) fn meanwhile(&self, what: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(what));
     }
 
     fn ask(&self, call: &str, path: &str) -> Result<(), LakeError> {
@@ -70,6 +77,9 @@ impl Storage for Failing {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
+        if let Some(what) = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            what();
+        }
         self.place.list(folder)
     }
 

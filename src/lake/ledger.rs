@@ -39,6 +39,12 @@ impl Ledger {
             ledger = Self { now: saved.without_segments(), saved, ..ledger };
         }
         ledger.refresh(storage)?;
+        if let Some(later) = last_behind(storage, ledger.now.through)? {
+            // Others may have committed meanwhile. An entry is created only behind all others: what was
+            // there before the last one was listed can be read now.
+            ledger.refresh(storage)?;
+            refuse_gap(ledger.now.through, later)?;
+        }
         Ok(ledger)
     }
 
@@ -183,9 +189,19 @@ pub(super) fn append(storage: &dyn Storage, entry: &Entry) -> Result<bool, LakeE
 /// All entries, in order.
 ///
 /// # Errors
-/// If one cannot be read or understood.
+/// If one cannot be read or understood, or is not there while a later one is.
 pub fn all(storage: &dyn Storage) -> Result<Vec<Entry>, LakeError> {
     let mut entries = Vec::new();
+    read_on(storage, &mut entries)?;
+    if let Some(later) = last_behind(storage, entries.len() as u64)? {
+        read_on(storage, &mut entries)?;
+        refuse_gap(entries.len() as u64, later)?;
+    }
+    Ok(entries)
+}
+
+/// Reads entries behind those that are known, up to the first that is not there.
+fn read_on(storage: &dyn Storage, entries: &mut Vec<Entry>) -> Result<(), LakeError> {
     loop {
         let next = entries.len() as u64 + 1;
         let paths: Vec<String> = (next..).take(AT_ONCE).map(path).collect();
@@ -195,9 +211,21 @@ pub fn all(storage: &dyn Storage) -> Result<Vec<Entry>, LakeError> {
             entries.push(parse(path, &content)?);
         }
         if !whole {
-            return Ok(entries);
+            return Ok(());
         }
     }
+}
+
+/// The last entry that is there behind `through`.
+fn last_behind(storage: &dyn Storage, through: u64) -> Result<Option<u64>, LakeError> {
+    let listed = storage.list_behind("_ledger", &path(through))?;
+    Ok(listed.iter().filter_map(|path| sequence_of(path)).max())
+}
+
+/// An error if all was read through `through`, and `later` is there: what is between them is lost, and to
+/// write into the gap would count again what was counted.
+fn refuse_gap(through: u64, later: u64) -> Result<(), LakeError> {
+    if through >= later { Ok(()) } else { Err(LakeError::Gap { missing: path(through + 1), later: path(later) }) }
 }
 
 /// The data files of tables that are committed after `entries`, by final path: those of all batches
@@ -223,6 +251,73 @@ fn path(sequence: u64) -> String {
     format!("_ledger/{sequence:020}.json")
 }
 
+/// The sequence of an entry's path; none if it is another file's.
+fn sequence_of(path: &str) -> Option<u64> {
+    let digits = path.strip_prefix("_ledger/")?.strip_suffix(".json")?;
+    (digits.len() == 20).then(|| digits.parse().ok())?
+}
+
 fn bad(path: &str, error: &serde_json::Error) -> LakeError {
     LakeError::BadEntry { path: path.to_owned(), reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::super::Lake;
+    use super::super::failing::Failing;
+    use super::super::local::LocalFolder;
+    use super::*;
+    use crate::model::object::ObjectName;
+    use crate::model::r#yield::Yield;
+
+    fn object(number: u64) -> ObjectRef {
+        let (key, etag) = (format!("/logs/{number}"), number.to_string());
+        ObjectRef { bucket: String::new(), key, etag, size: 1, name: ObjectName::default() }
+    }
+
+    /// An output with so many entries.
+    fn output(root: &Path, entries: u64) -> LocalFolder {
+        let place = LocalFolder::create(root).expect("a folder");
+        let mut lake = Lake::open(Arc::new(LocalFolder::create(root).expect("a folder"))).expect("opens");
+        for number in lake.ledger().through() + 1..=entries {
+            let drawn = Yield::without_records(object(number), ObjectStatus::Done, String::new());
+            lake.commit_batch(vec![drawn]).expect("commits");
+        }
+        place
+    }
+
+    /// At the start, in the middle, and right behind a checkpoint.
+    #[test]
+    fn a_gap_is_refused_and_named() {
+        for (entries, missing) in [(2, 1), (5, 1), (5, 3), (70, 65)] {
+            let folder = tempfile::tempdir().expect("tempdir");
+            let place = output(folder.path(), entries);
+            std::fs::remove_file(folder.path().join(path(missing))).expect("removes");
+            for error in [Ledger::open(&place).expect_err("a gap"), all(&place).expect_err("a gap")] {
+                let text = error.to_string();
+                assert!(text.contains(&path(missing)) && text.contains(&path(entries)), "{text}");
+            }
+            assert!(place.get(&path(missing)).expect("reads").is_none());
+        }
+    }
+
+    /// What others commit while the ledger is read and listed is no gap.
+    #[test]
+    fn entries_that_come_meanwhile_are_no_gap() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let root = folder.path().to_owned();
+        output(&root, 2);
+        let place = Failing::create(&root);
+        let more = |entries| {
+            let root = root.clone();
+            place.meanwhile(move || _ = output(&root, entries));
+        };
+        more(5);
+        assert_eq!(Ledger::open(place.as_ref()).expect("opens").through(), 5);
+        more(7);
+        assert_eq!(all(place.as_ref()).expect("reads").len(), 7);
+    }
 }

@@ -66,6 +66,16 @@ pub trait Storage: Send + Sync {
     /// If the folder cannot be listed.
     fn list(&self, folder: &str) -> Result<Vec<String>, LakeError>;
 
+    /// The files below a folder whose paths are sorted behind `path`, which need not be there.
+    ///
+    /// # Errors
+    /// If the folder cannot be listed.
+    fn list_behind(&self, folder: &str, path: &str) -> Result<Vec<String>, LakeError> {
+        let mut files = self.list(folder)?;
+        files.retain(|file| file.as_str() > path);
+        Ok(files)
+    }
+
     /// Removes a file, if it is there.
     ///
     /// # Errors

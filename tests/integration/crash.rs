@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::{
     Lcg, Tables, assert_holds, backfill, backfill_args, command, files_below, gzip, key, kms_record, ledger, log,
-    log_path, small_trail, tables, temp_dir, write,
+    log_path, on, small_trail, tables, temp_dir, write,
 };
 
 /// Many commits, and work beside them.
@@ -377,4 +377,23 @@ fn a_dead_fold_does_not_replace_a_later_one() {
     backfill(&[trail], &out, &[]).ends_with(0);
     assert_holds(&out);
     REFERENCE.tables.assert_same(&tables(&out), "after a dead fold was cleared");
+}
+
+/// A part of an output is none: who wrote into the gap would count again what was counted.
+#[test]
+fn an_output_of_which_an_entry_is_missing() {
+    let folder = temp_dir();
+    let out = folder.path().join("out");
+    backfill(&[&REFERENCE.trail], &out, &["--batch-objects", "5"]).ends_with(0);
+    let missing = "_ledger/00000000000000000001.json";
+    fs::remove_file(out.join(missing)).expect("removes");
+    let before = files_below(&out);
+    let said = backfill(&[&REFERENCE.trail], &out, &[]).ends_with(1).stderr;
+    assert!(said.contains(&format!("{missing} is not there")) && said.contains("anew"), "{said}");
+    let found = on("verify", &out, &["--format", "json"]).ends_with(1).json();
+    let problems = found["problems"].as_array().expect("a list");
+    assert!(problems.len() == 1 && problems[0].to_string().contains(missing), "{found}");
+    let staging = |path: &PathBuf| path.starts_with(out.join("_staging"));
+    let after: Vec<_> = files_below(&out).into_iter().filter(|path| !staging(path)).collect();
+    assert_eq!(after, before, "nothing is written");
 }

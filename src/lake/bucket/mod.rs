@@ -206,8 +206,13 @@ impl Storage for Bucket {
     fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
         self.runtime.block_on(async {
             self.uploads.settle().await;
-            self.objects.list(folder).await
+            self.objects.list(folder, "").await
         })
+    }
+
+    fn list_behind(&self, folder: &str, path: &str) -> Result<Vec<String>, LakeError> {
+        // Of a long ledger only the end is asked for: a thousand entries are a call.
+        self.runtime.block_on(self.objects.list(folder, path))
     }
 
     fn remove(&self, path: &str) -> Result<(), LakeError> {
@@ -225,7 +230,7 @@ impl Storage for Bucket {
     fn remove_folder(&self, path: &str) -> Result<(), LakeError> {
         self.runtime.block_on(async {
             self.uploads.settle().await;
-            let paths = self.objects.list(path).await?;
+            let paths = self.objects.list(path, "").await?;
             self.objects.remove(&paths.iter().map(String::as_str).collect::<Vec<_>>()).await
         })
     }

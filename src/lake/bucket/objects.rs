@@ -215,13 +215,15 @@ impl Objects {
         Ok(contents)
     }
 
-    /// All paths below a folder, sorted.
-    pub(super) async fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
+    /// All paths below a folder that are sorted behind another path, sorted; all are behind the empty one.
+    pub(super) async fn list(&self, folder: &str, behind: &str) -> Result<Vec<String>, LakeError> {
         let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let start = (!behind.is_empty()).then(|| self.key(behind));
         let (mut paths, mut token) = (Vec::new(), None);
         loop {
             let page = async || {
                 let call = self.client.list_objects_v2().bucket(&self.bucket).prefix(self.key(&folder));
+                let call = call.set_start_after(start.clone());
                 call.set_continuation_token(token.clone()).send().await.map_err(|e| Failure::of(&e))
             };
             let page = self.retries.run(page).await.map_err(|failure| self.error("list", &folder, LIST, failure))?;
