@@ -78,7 +78,7 @@ fn assert_only_committed_files(out: &Path) -> usize {
     let committed: BTreeSet<String> =
         entries.iter().flat_map(paths).map(|file| file["path"].as_str().expect("a path").to_owned()).collect();
     let mut seen = 0;
-    for table in ["usage", "findings", "key_changes", "objects", "rejects", "keys", "key_use"] {
+    for table in ["usage", "findings", "key_changes", "configurations", "objects", "rejects", "keys", "key_use"] {
         for file in files_below(&out.join(table)) {
             let path = file.strip_prefix(out).expect("below the output").to_string_lossy().into_owned();
             assert!(committed.contains(&path), "{path} is in no entry of the ledger");
