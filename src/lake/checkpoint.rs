@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::LakeError;
 use super::entry::{FileEntry, Known};
@@ -34,6 +35,8 @@ pub(super) struct Checkpoint {
     pub(super) fold_removes: Vec<String>,
     pub(super) exchanged: Exchanged,
     segments: Vec<Segment>,
+    /// Hash of all the rest, so that damage is noticed.
+    checksum: u64,
     /// Segments that are part of a larger one. Somebody may be reading them: they go at the next checkpoint.
     superseded: Vec<String>,
 }
@@ -51,6 +54,8 @@ struct Segment {
     from: u64,
     through: u64,
     level: u32,
+    /// Hash of its content.
+    checksum: u64,
 }
 
 /// What some entries changed, by path and by object.
@@ -127,7 +132,13 @@ impl Checkpoint {
     }
 
     fn small(storage: &dyn Storage) -> Result<Option<Self>, LakeError> {
-        Ok(storage.get(CHECKPOINT)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let read = storage.get(CHECKPOINT)?.and_then(|bytes| serde_json::from_slice::<Self>(&bytes).ok());
+        Ok(read.filter(|read| read.hash().is_ok_and(|hash| hash == read.checksum)))
+    }
+
+    fn hash(&self) -> Result<u64, serde_json::Error> {
+        let rest = Self { checksum: 0, ..self.clone() };
+        Ok(xxh3_64(&serde_json::to_vec(&rest)?))
     }
 
     /// Whether it is time for another one.
@@ -162,6 +173,7 @@ impl Checkpoint {
         segments.push(Segment::write(storage, self.through + 1, state.through, 0, &change)?);
         let mut new = Self { segments, ..state };
         new.put_together(storage)?;
+        new.checksum = new.hash().map_err(|e| bad(CHECKPOINT, &e))?;
         let bytes = serde_json::to_vec(&new).map_err(|e| bad(CHECKPOINT, &e))?;
         storage.put(CHECKPOINT, &bytes)?;
         pending.clear();
@@ -196,12 +208,15 @@ impl Segment {
     fn write(storage: &dyn Storage, from: u64, through: u64, level: u32, change: &Change) -> Result<Self, LakeError> {
         // Of several writers none replaces what another one names. Who failed and tries again replaces its own.
         let path = format!("_ledger/checkpoints/{from:012}-{level}-{}.bin", storage.writer());
-        storage.put(&path, &change.to_bytes().map_err(|e| bad(&path, &e))?)?;
-        Ok(Self { path, from, through, level })
+        let bytes = change.to_bytes().map_err(|e| bad(&path, &e))?;
+        storage.put(&path, &bytes)?;
+        Ok(Self { path, from, through, level, checksum: xxh3_64(&bytes) })
     }
 
+    /// What it says; none if it is gone, or damaged.
     fn read(&self, storage: &dyn Storage) -> Result<Option<Change>, LakeError> {
-        Ok(storage.get(&self.path)?.and_then(|bytes| Change::from_bytes(&bytes)))
+        let whole = storage.get(&self.path)?.filter(|bytes| xxh3_64(bytes) == self.checksum);
+        Ok(whole.and_then(|bytes| Change::from_bytes(&bytes)))
     }
 }
 
@@ -281,6 +296,37 @@ mod tests {
         // Superseded segments do not pile up.
         let kept = place.list("_ledger/checkpoints").expect("lists").len();
         assert!(kept < 25, "{kept} segments");
+    }
+
+    /// A byte that is another one, records that are gone, a checkpoint of a version without checksums: all
+    /// is read from the entries then.
+    #[test]
+    fn a_damaged_checkpoint_is_none() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let mut lake = open(folder.path());
+        (0..70).for_each(|number| commit(&mut lake, number));
+        drop(lake);
+        let place = LocalFolder::create(folder.path()).expect("a folder");
+        let segment = place.list("_ledger/checkpoints").expect("lists").remove(0);
+        let check = |path: &str, damaged: &[u8]| {
+            let whole = place.get(path).expect("reads").expect("is there");
+            assert!(Checkpoint::load(&place).expect("reads").is_some());
+            place.put(path, damaged).expect("writes");
+            assert!(Checkpoint::load(&place).expect("reads").is_none(), "{path} of {} bytes", damaged.len());
+            assert_knows(&Ledger::open(&place).expect("opens"), 70);
+            place.put(path, &whole).expect("writes");
+        };
+        let whole = place.get(&segment).expect("reads").expect("is there");
+        for at in (0..whole.len()).step_by(97).chain([whole.len() - 1]) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 1;
+            check(&segment, &damaged);
+        }
+        check(&segment, &whole[..whole.len() - RECORD]);
+        check(&segment, b"");
+        let text = String::from_utf8(place.get(CHECKPOINT).expect("reads").expect("is there")).expect("text");
+        check(CHECKPOINT, text.replace("\"last_batch\":64", "\"last_batch\":65").as_bytes());
+        check(CHECKPOINT, text.replace("\"checksum\"", "\"unknown\"").as_bytes());
     }
 
     /// A failed checkpoint is no failed commit, and the next one has all that it would have had.
