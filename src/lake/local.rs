@@ -27,7 +27,7 @@ impl LocalFolder {
     /// # Errors
     /// If it cannot be made, or is no folder.
     pub fn create(root: &Path) -> Result<Self, LakeError> {
-        fs::create_dir_all(root).map_err(|e| error("create", root, e))?;
+        create_folders_durably(root).map_err(|e| error("create", root, e))?;
         // Unique among processes, now and later; names of files come from it, order does not.
         let writer = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
         Ok(Self { root: root.to_owned(), writer })
@@ -48,29 +48,6 @@ impl LocalFolder {
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
-
-    /// Content is durable when this returns, the name is not yet.
-    fn write(&self, to: &Path, bytes: &[u8]) -> Result<(), LakeError> {
-        let write = || -> io::Result<()> {
-            if let Some(folder) = to.parent() {
-                create_folders_durably(&self.root, folder)?;
-            }
-            let mut file = File::create(to)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|e| {
-            let _ = fs::remove_file(to);
-            error("write", to, e)
-        })
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        if let Some(folder) = to.parent() {
-            create_folders_durably(&self.root, folder)?;
-        }
-        fs::rename(from, to)
-    }
 }
 
 /// Keeps those who publish and those who exchange folders apart.
@@ -81,7 +58,7 @@ impl LocalFolder {
         let at = self.at(GUARD);
         let open = || -> io::Result<File> {
             if let Some(folder) = at.parent() {
-                fs::create_dir_all(folder)?;
+                create_folders_durably(folder)?;
             }
             let file = File::create(&at)?;
             lock(&file)?;
@@ -108,7 +85,7 @@ impl LocalFolder {
         if add.is_empty() && remove.is_empty() {
             return Ok(());
         }
-        create_folders_durably(&self.root, &target)?;
+        create_folders_durably(&target)?;
         let stays = |name: &&OsString| !remove.iter().any(|path| path.file_name() == Some(name));
         let names: Vec<_> = there.iter().filter(stays).collect();
         // What is no file is not ours, and cannot be linked: then not at once.
@@ -134,7 +111,7 @@ impl LocalFolder {
     fn change_at_once(&self, target: &Path, names: &[&OsString], add: &[&(&str, &str)]) -> io::Result<bool> {
         // A name of its own: one folder may be exchanged several times.
         let others = self.replaced().join(format!("{:016x}", RandomState::new().hash_one(target)));
-        create_folders_durably(&self.root, &others)?;
+        create_folders_durably(&others)?;
         for name in names {
             fs::hard_link(target.join(name), others.join(name))?;
         }
@@ -180,23 +157,23 @@ impl Storage for LocalFolder {
         // Beside its final name first: a reader never sees half a file.
         let scratch = self.at(&format!("_staging/{}/put", self.writer));
         let to = self.at(path);
-        self.write(&scratch, bytes)?;
-        self.rename(&scratch, &to).and_then(|()| sync_folder_of(&to)).map_err(|e| error("write", &to, e))
+        write(&scratch, bytes)?;
+        rename(&scratch, &to).and_then(|()| sync_folder_of(&to)).map_err(|e| error("write", &to, e))
     }
 
     fn stage(&self, path: &str, bytes: &[u8]) -> Result<(), LakeError> {
-        self.write(&self.at(path), bytes)
+        write(&self.at(path), bytes)
     }
 
     fn put_if_absent(&self, path: &str, bytes: &[u8]) -> Result<bool, LakeError> {
         let scratch = self.at(&format!("_staging/{}/entry", self.writer));
-        self.write(&scratch, bytes)?;
+        write(&scratch, bytes)?;
         let to = self.at(path);
         // The names of all that was staged, before an entry speaks of it.
         sync_folder_of(&scratch).map_err(|e| error("write", &scratch, e))?;
         let link = || -> io::Result<bool> {
             if let Some(folder) = to.parent() {
-                create_folders_durably(&self.root, folder)?;
+                create_folders_durably(folder)?;
             }
             match fs::hard_link(&scratch, &to) {
                 Ok(()) => sync_folder_of(&to).map(|()| true),
@@ -215,7 +192,7 @@ impl Storage for LocalFolder {
         let mut folders = BTreeSet::new();
         for (staged, path) in files {
             let (from, to) = (self.at(staged), self.at(path));
-            match self.rename(&from, &to) {
+            match rename(&from, &to) {
                 Err(e) if e.kind() == ErrorKind::NotFound && to.exists() => {}
                 other => other.map_err(|e| error("publish", &to, e))?,
             }
@@ -273,7 +250,7 @@ impl Storage for LocalFolder {
         let at = self.at(path);
         let open = || -> io::Result<File> {
             if let Some(folder) = at.parent() {
-                fs::create_dir_all(folder)?;
+                create_folders_durably(folder)?;
             }
             File::create(&at)
         };
@@ -292,6 +269,29 @@ impl Storage for LocalFolder {
     }
 }
 
+/// Content is durable when this returns, the name is not yet.
+fn write(to: &Path, bytes: &[u8]) -> Result<(), LakeError> {
+    let written = || -> io::Result<()> {
+        if let Some(folder) = to.parent() {
+            create_folders_durably(folder)?;
+        }
+        let mut file = File::create(to)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    written().map_err(|e| {
+        let _ = fs::remove_file(to);
+        error("write", to, e)
+    })
+}
+
+fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        create_folders_durably(folder)?;
+    }
+    fs::rename(from, to)
+}
+
 fn error(action: &'static str, path: &Path, source: io::Error) -> LakeError {
     LakeError::Io { action, path: path.display().to_string(), error: source }
 }
@@ -304,14 +304,12 @@ fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// Makes missing folders one by one, so that each one's name is durable in its parent.
-fn create_folders_durably(root: &Path, folder: &Path) -> io::Result<()> {
+fn create_folders_durably(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    if folder != root
-        && let Some(parent) = folder.parent()
-    {
-        create_folders_durably(root, parent)?;
+    if let Some(parent) = parent_of(folder) {
+        create_folders_durably(parent)?;
     }
     match fs::create_dir(folder) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -320,18 +318,67 @@ fn create_folders_durably(root: &Path, folder: &Path) -> io::Result<()> {
     sync_folder_of(folder)
 }
 
+/// The folder that a path lies in; of a bare name it is the current one.
+fn parent_of(path: &Path) -> Option<&Path> {
+    let parent = path.parent()?;
+    Some(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+}
+
 /// A new name is durable when the folder that holds it is.
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), sync_folder)
+    parent_of(path).map_or(Ok(()), sync_folder)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    tests::SYNCED.with_borrow_mut(|synced| synced.push(folder.to_owned()));
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+    use crate::lake::Lake;
+
+    thread_local! {
+        /// Folders that were synced by the test of this thread.
+        pub(super) static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// The machine may lose power: a file whose folder has no durable name is lost with it.
+    #[test]
+    fn each_folder_that_is_made_has_a_durable_name() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let root = folder.path().join("deep").join("out");
+        let place = LocalFolder::create(&root).expect("a folder");
+        let writer = place.writer().to_owned();
+        let lake = Lake::open(std::sync::Arc::new(place)).expect("opens");
+        let place = lake.storage();
+        let staged = format!("_staging/{writer}/1");
+        place.stage(&staged, b"rows").expect("stages");
+        assert!(place.put_if_absent("_ledger/1.json", b"entry").expect("writes"));
+        place.publish(&[(&staged, "usage/date=2026-03-02/a.parquet")]).expect("publishes");
+        let mut made = 0;
+        for entry in walkdir::WalkDir::new(folder.path()).min_depth(1) {
+            let entry = entry.expect("an entry");
+            if entry.file_type().is_dir() {
+                let parent = entry.path().parent().expect("a parent");
+                let synced = SYNCED.with_borrow(|synced| synced.iter().any(|folder| folder == parent));
+                assert!(synced, "{} is made, but {} is not synced", entry.path().display(), parent.display());
+                made += 1;
+            }
+        }
+        assert_eq!(made, 7, "deep, out, _ledger, _staging, a writer's, usage, a date's");
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_current_folder() {
+        assert_eq!(parent_of(Path::new("out")), Some(Path::new(".")));
+        assert_eq!(parent_of(Path::new("a/out")), Some(Path::new("a")));
+        assert_eq!(parent_of(Path::new("/")), None);
+    }
 
     #[test]
     fn of_two_writers_one_creates_and_locks_exclude() {
