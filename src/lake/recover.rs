@@ -14,7 +14,7 @@ use super::{LakeError, locks, remove_all};
 /// what is not published, that is waited for: it will be published, or the writer turns out to be dead.
 pub(super) fn recover(storage: &dyn Storage, me: &str, ledger: &mut Ledger) -> Result<(), LakeError> {
     let listed = storage.list("_staging")?;
-    let mut writers: Vec<&str> = listed.iter().filter_map(|path| path.split('/').nth(1)).collect();
+    let mut writers: Vec<&str> = listed.iter().map(|path| writer_of(path)).filter(|name| is_writer(name)).collect();
     writers.dedup();
     writers.retain(|writer| *writer != me);
     let started = Instant::now();
@@ -36,8 +36,15 @@ pub(super) fn recover(storage: &dyn Storage, me: &str, ledger: &mut Ledger) -> R
     }
 }
 
+/// The writer below whose folder a file is staged; empty if it lies in no folder.
 fn writer_of(staged: &str) -> &str {
-    staged.split('/').nth(1).unwrap_or_default()
+    let mut parts = staged.split('/').skip(1);
+    parts.next().filter(|_| parts.next().is_some()).unwrap_or_default()
+}
+
+/// Whether it is a writer's name. People and their tools leave other things there: those are not ours.
+fn is_writer(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// Whether one of these writers has staged what is committed.
@@ -216,6 +223,20 @@ mod tests {
             assert!(next.ledger().is_folded("late"), "there is nothing else to do");
             assert_keys(place.as_ref(), Some("late"));
         }
+    }
+
+    /// Such as a file manager's, or a file that somebody has put away there.
+    #[test]
+    fn what_is_no_writers_is_left_alone() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        fold_and_die(folder.path());
+        let strange =
+            ["_staging/.DS_Store", "_staging/0123456789abcdef", "_staging/notes/alive", "_staging/notes/keys"];
+        let place = LocalFolder::create(folder.path()).expect("a folder");
+        strange.iter().for_each(|path| place.stage(path, b"strange").expect("writes"));
+        drop(open(folder.path()));
+        assert_keys(&place, Some("dead"));
+        assert_eq!(place.list("_staging").expect("lists"), strange);
     }
 
     /// It did not fold after all: what was left alone is not lost.
