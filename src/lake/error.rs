@@ -17,6 +17,17 @@ pub enum LakeError {
         /// What the system says.
         error: io::Error,
     },
+    /// The file system cannot give a file a second name.
+    #[error(
+        "cannot create {path}: {error}; the file system of the output seems to have no hard links, and an output in a \
+         folder needs them: use another file system, or S3"
+    )]
+    NoLinks {
+        /// Where.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The folder is no output.
     #[error("{0} has no ledger: it is no output of keytrail backfill")]
     NoOutput(String),

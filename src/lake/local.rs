@@ -181,7 +181,7 @@ impl Storage for LocalFolder {
                 Err(e) => Err(e),
             }
         };
-        let created = link().map_err(|e| error("create", &to, e));
+        let created = link().map_err(|e| not_linked(&to, e));
         // The two names are one file: writing the scratch again would change the entry.
         absent_is_fine(fs::remove_file(&scratch)).map_err(|e| error("remove", &scratch, e))?;
         created
@@ -296,6 +296,17 @@ fn error(action: &'static str, path: &Path, source: io::Error) -> LakeError {
     LakeError::Io { action, path: path.display().to_string(), error: source }
 }
 
+/// Why an entry could not be created. A file system without hard links says that the operation is not
+/// permitted, or not supported; a permission that is missing is another code.
+fn not_linked(path: &Path, source: io::Error) -> LakeError {
+    /// `EPERM`; on Windows the same number is `ERROR_INVALID_FUNCTION`, which means the same here.
+    const NOT_PERMITTED: i32 = 1;
+    if source.kind() == ErrorKind::Unsupported || source.raw_os_error() == Some(NOT_PERMITTED) {
+        return LakeError::NoLinks { path: path.display().to_string(), error: source };
+    }
+    error("create", path, source)
+}
+
 fn absent_is_fine(result: io::Result<()>) -> io::Result<()> {
     match result {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
@@ -371,6 +382,18 @@ mod tests {
             }
         }
         assert_eq!(made, 7, "deep, out, _ledger, _staging, a writer's, usage, a date's");
+    }
+
+    #[test]
+    fn a_file_system_without_hard_links_is_told_from_a_missing_permission() {
+        let say = |code| not_linked(Path::new("out/_ledger/1.json"), code).to_string();
+        let (not_permitted, denied) = (io::Error::from_raw_os_error(1), io::Error::from_raw_os_error(13));
+        for error in [not_permitted, ErrorKind::Unsupported.into()] {
+            let text = say(error);
+            assert!(text.contains("hard links") && text.contains("S3") && !text.contains("permissions"), "{text}");
+        }
+        let text = say(denied);
+        assert!(text.contains("permissions") && !text.contains("hard links"), "{text}");
     }
 
     #[test]
