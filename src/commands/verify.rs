@@ -90,8 +90,13 @@ fn check_files(lake: &dyn Storage, entries: &[Entry], found: &mut Verification) 
     there.extend(rows_of::<Keys>(lake, &committed, found)?);
     there.extend(rows_of::<KeyUses>(lake, &committed, found)?);
     found.files = there.len();
-    for path in committed.keys().filter(|path| !there.contains(**path)) {
-        found.problems.push(format!("{path} is committed, but is not there"));
+    let staged = lake.list("_staging")?;
+    for (path, file) in committed.iter().filter(|(path, _)| !there.contains(**path)) {
+        found.problems.push(if staged.contains(&file.staged) {
+            format!("{path} is committed, but not published yet; the next backfill, tail or maintain does it")
+        } else {
+            LakeError::Missing((*path).to_owned()).to_string()
+        });
     }
     Ok(())
 }

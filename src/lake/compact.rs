@@ -183,8 +183,7 @@ impl Lake {
     }
 
     fn content(&self, path: &str) -> Result<Vec<u8>, LakeError> {
-        let gone = || LakeError::Parquet { path: path.to_owned(), reason: "is committed, but is not there".to_owned() };
-        self.storage.get(path)?.ok_or_else(gone)
+        self.storage.get(path)?.ok_or_else(|| LakeError::Missing(path.to_owned()))
     }
 
     /// Writes groups of a folder's files as one file each, and commits them in their place, with nothing

@@ -50,6 +50,12 @@ pub enum LakeError {
         /// The last that is there.
         later: String,
     },
+    /// A file that the ledger names is nowhere.
+    #[error(
+        "{0} is committed, but is not there; put it back from a copy of the output, or make the output anew from the \
+         logs, in another place"
+    )]
+    Missing(String),
     /// A file of a table that cannot be read or made.
     #[error("Parquet file {path}: {reason}")]
     Parquet {

@@ -121,7 +121,7 @@ fn wherever<R>(file: &FileEntry, mut get: impl FnMut(&str) -> Result<Option<R>, 
             return Ok(found);
         }
     }
-    Err(LakeError::Parquet { path: file.path.clone(), reason: "is committed, but is not there".to_owned() })
+    Err(LakeError::Missing(file.path.clone()))
 }
 
 /// A file that is about to be read.

@@ -397,3 +397,26 @@ fn an_output_of_which_an_entry_is_missing() {
     let after: Vec<_> = files_below(&out).into_iter().filter(|path| !staging(path)).collect();
     assert_eq!(after, before, "nothing is written");
 }
+
+/// What is committed and not there: whoever reads it says what to do.
+#[test]
+fn a_committed_file_that_is_not_there() {
+    let folder = temp_dir();
+    let out = folder.path().join("out");
+    backfill(&[&REFERENCE.trail], &out, &[]).ends_with(0);
+    let problems = || on("verify", &out, &[]).ends_with(1).stdout;
+    let moved = unpublish(&out, ledger(&out).last().expect("the fold"));
+    let said = problems();
+    assert!(said.contains("not published yet") && !said.contains("put it back"), "{said}");
+    for (staged, path) in moved {
+        fs::rename(staged, path).expect("publishes");
+    }
+    let usage = files_below(&out.join("usage")).remove(0);
+    let name = usage.strip_prefix(&out).expect("below the output").display().to_string();
+    fs::remove_file(&usage).expect("removes");
+    let config = FOLDS.configs[0].to_string_lossy().into_owned();
+    let folding = backfill(&[&REFERENCE.trail], &out, &["--config", &config]).ends_with(1).stderr;
+    for said in [problems(), folding] {
+        assert!(said.contains(&format!("{name} is committed, but is not there; put it back")), "{said}");
+    }
+}
