@@ -15,7 +15,7 @@ use super::sources::each_page;
 use crate::cli::{Enqueue, Place, SummaryFormat};
 use crate::cloud::Retries;
 use crate::model::object::ObjectRef;
-use crate::report::table::{grouped, size};
+use crate::report::table::{counted, size};
 use crate::source::announcement::{self, OBJECTS_OF_A_MESSAGE};
 use crate::source::notification::Named;
 use crate::source::queue::{MOST_OF_A_CALL, Queue, Verdict as QueueVerdict};
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Enqueue, out: &mut dyn Write) -> Result<Verdict> {
                 messages += 1;
                 sender.add(announcement::body(named)).await?;
             }
-            bar.set_message(format!("{} files", grouped(objects)));
+            bar.set_message(counted(objects, "file"));
             Ok(())
         })?;
         network.handle().block_on(sender.finish())?;
@@ -54,7 +54,13 @@ pub(super) fn run(args: &Enqueue, out: &mut dyn Write) -> Result<Verdict> {
     }
     match args.format {
         SummaryFormat::Text => {
-            writeln!(out, "enqueued  {} files of {} in {} messages", grouped(objects), size(bytes), grouped(messages))?;
+            writeln!(
+                out,
+                "enqueued  {} of {} in {}",
+                counted(objects, "file"),
+                size(bytes),
+                counted(messages, "message")
+            )?;
             writeln!(out, "took      {:.1} s", started.elapsed().as_secs_f64())?;
         }
         SummaryFormat::Json => writeln!(out, "{}", json!({"objects": objects, "bytes": bytes, "messages": messages}))?,

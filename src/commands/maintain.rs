@@ -15,7 +15,7 @@ use crate::config;
 use crate::lake::storage::Lock;
 use crate::lake::{Lake, LakeError};
 use crate::report::escape::terminal;
-use crate::report::table::grouped;
+use crate::report::table::{counted, grouped};
 
 /// Held by the one that works.
 const LOCK: &str = "_ledger/maintain.lock";
@@ -79,10 +79,10 @@ fn write(out: &mut dyn Write, round: &Round) -> Result<()> {
     match &round.folded {
         Some(folded) => writeln!(
             out,
-            "folded    {} keys, {} uses, {} findings of usage and posture rules, in {:.1} s",
-            grouped(folded.keys as u64),
-            grouped(folded.key_uses as u64),
-            grouped(folded.findings.iter().sum()),
+            "folded    {}, {}, {} of usage and posture rules, in {:.1} s",
+            counted(folded.keys as u64, "key"),
+            counted(folded.key_uses as u64, "use"),
+            counted(folded.findings.iter().sum(), "finding"),
             round.fold_time.as_secs_f64()
         )?,
         None => writeln!(out, "nothing new since the last fold")?,
@@ -90,16 +90,16 @@ fn write(out: &mut dyn Write, round: &Round) -> Result<()> {
     if let Some(done) = round.compacted.filter(|done| done.folders > 0) {
         writeln!(
             out,
-            "compacted {} days of tables: {} files into {}, {} rows into {}",
-            grouped(done.folders),
-            grouped(done.files_before),
+            "compacted {} of tables: {} into {}, {} into {}",
+            counted(done.folders, "day"),
+            counted(done.files_before, "file"),
             grouped(done.files_after),
-            grouped(done.rows_before),
+            counted(done.rows_before, "row"),
             grouped(done.rows_after)
         )?;
     }
     if let Some(done) = round.pruned.filter(|done| done.files > 0) {
-        writeln!(out, "removed   {} rows in {} files", grouped(done.rows), grouped(done.files))?;
+        writeln!(out, "removed   {} in {}", counted(done.rows, "row"), counted(done.files, "file"))?;
     }
     Ok(out.flush()?)
 }

@@ -26,7 +26,7 @@ use crate::lake::tables::rejects::Rejects;
 use crate::lake::tables::usage::Usage;
 use crate::model::object::RecordCounts;
 use crate::report::escape::terminal;
-use crate::report::table::grouped;
+use crate::report::table::{counted, grouped};
 
 /// What was checked, and what was wrong.
 #[derive(Debug, Default)]
@@ -120,10 +120,9 @@ fn rows_of<T: Table>(
         match committed.get(path.as_str()) {
             None => found.problems.push(format!("{path} is in no entry of the ledger")),
             Some(file) if (file.rows, file.bytes) != (rows, bytes) => {
-                let expected = format!("{} rows in {} bytes", file.rows, file.bytes);
-                found
-                    .problems
-                    .push(format!("{path} has {rows} rows in {bytes} bytes, its ledger entry says {expected}"));
+                let shown = |rows, bytes| format!("{} in {}", counted(rows, "row"), counted(bytes, "byte"));
+                let (there, expected) = (shown(rows, bytes), shown(file.rows, file.bytes));
+                found.problems.push(format!("{path} has {there}, its ledger entry says {expected}"));
             }
             Some(_) => {}
         }
@@ -165,8 +164,9 @@ fn check_objects(lake: &dyn Storage, entries: &[Entry], found: &mut Verification
         found.problems.push("the table objects and the ledger count different records".to_owned());
     }
     if found.usage_requests != found.records.analysed {
-        let (usage, analysed) = (found.usage_requests, found.records.analysed);
-        found.problems.push(format!("usage counts {usage} requests, but {analysed} records were analysed"));
+        let usage = counted(found.usage_requests, "request");
+        let analysed = counted(found.records.analysed, "analysed record");
+        found.problems.push(format!("usage counts {usage}, the ledger {analysed}"));
     }
     Ok(())
 }
@@ -187,13 +187,13 @@ fn pruned_objects(entries: &[Entry]) -> u64 {
 fn write_text(out: &mut dyn Write, found: &Verification) -> Result<()> {
     writeln!(
         out,
-        "{} entries, {} files, {} objects, {} records ({} analysed), {} requests in usage",
-        grouped(found.entries as u64),
-        grouped(found.files as u64),
-        grouped(found.objects as u64),
-        grouped(found.records.total()),
+        "{}, {}, {}, {} ({} analysed), {} in usage",
+        counted(found.entries as u64, "entry"),
+        counted(found.files as u64, "file"),
+        counted(found.objects as u64, "object"),
+        counted(found.records.total(), "record"),
         grouped(found.records.analysed),
-        grouped(found.usage_requests)
+        counted(found.usage_requests, "request")
     )?;
     for problem in &found.problems {
         writeln!(out, "PROBLEM  {}", terminal(problem))?;

@@ -51,18 +51,19 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         writeln!(out, "keys      {} known", grouped(keys as u64))?;
     }
     if let Some(own) = &summary.own_accounts {
-        let count = grouped(own.accounts.len() as u64);
+        let number = own.accounts.len() as u64;
+        let count = if number == 1 { "1 counts".to_owned() } else { format!("{} count", grouped(number)) };
         let by = if own.configured {
             "the configuration"
         } else {
             "their trails: name yours and your partners' in --config"
         };
-        writeln!(out, "accounts  {count} count as own, by {by}")?;
+        writeln!(out, "accounts  {count} as own, by {by}")?;
     }
     writeln!(
         out,
-        "written   {} rows, {} of Parquet in {}, from {} ({} of JSON)",
-        grouped(summary.rows_written),
+        "written   {}, {} of Parquet in {}, from {} ({} of JSON)",
+        counted(summary.rows_written, "row"),
         size(summary.bytes_written),
         counted(summary.commits, "commit"),
         size(summary.bytes_read),
@@ -109,4 +110,25 @@ fn rate(json_bytes: u64, seconds: f64) -> String {
         return String::new();
     }
     format!(", {} of JSON a second", size((json_bytes as f64 / seconds) as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::summary::OwnAccounts;
+
+    #[test]
+    fn one_of_a_thing_is_said_as_one() {
+        let mut summary = Summary::default();
+        (summary.keys, summary.rows_written, summary.commits) = (Some(1), 1, 1);
+        let accounts = vec!["111122223333".to_owned()];
+        summary.own_accounts = Some(OwnAccounts { configured: true, accounts });
+        let mut out = Vec::new();
+        write(&mut out, &summary, 1.0).expect("writes");
+        let text = String::from_utf8(out).expect("text");
+        assert!(
+            text.contains("  1 row,") && text.contains("in 1 commit,") && text.contains("  1 counts as own"),
+            "{text}"
+        );
+    }
 }

@@ -44,10 +44,15 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// `1 finding`, `1,234 findings`.
+/// `1 finding`, `1,234 findings`, `2 entries`, `2 keys`.
 #[must_use]
 pub fn counted(number: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+    let shown = grouped(number);
+    match noun.strip_suffix('y') {
+        _ if number == 1 => format!("{shown} {noun}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{shown} {stem}ies"),
+        _ => format!("{shown} {noun}s"),
+    }
 }
 
 /// Bytes in the unit that keeps the number short.
@@ -70,6 +75,9 @@ mod tests {
     #[test]
     fn numbers_read_well() {
         assert_eq!((grouped(0), grouped(1_234_567)), ("0".to_owned(), "1,234,567".to_owned()));
+        assert_eq!((counted(1, "row"), counted(1_234, "row")), ("1 row".to_owned(), "1,234 rows".to_owned()));
+        assert_eq!((counted(1, "entry"), counted(2, "entry")), ("1 entry".to_owned(), "2 entries".to_owned()));
+        assert_eq!((counted(0, "key"), counted(1, "key")), ("0 keys".to_owned(), "1 key".to_owned()));
         assert_eq!((size(1_023), size(1_536)), ("1023 B".to_owned(), "1.5 KiB".to_owned()));
     }
 }

@@ -135,7 +135,7 @@ pub(super) fn run(args: &Tail, out: &mut dyn Write) -> Result<Verdict> {
         SummaryFormat::Text => {
             writeln!(
                 out,
-                "messages  {} received: {} acknowledged, {} given back; {} messages are unreadable",
+                "messages  {} received: {} acknowledged, {} given back, {} unreadable",
                 counts.received,
                 counts.acknowledged,
                 counts.given_back,
