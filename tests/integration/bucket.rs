@@ -137,6 +137,9 @@ fn what_is_written_is_listed_read_and_removed(place: &dyn Storage) {
     paths.iter().for_each(|path| place.put(path, path.as_bytes()).expect("puts"));
     place.put("keys-of-others/x", b"x").expect("puts");
     assert_eq!(place.list("keys").expect("lists"), paths);
+    assert_eq!(place.list_behind("keys", &paths[0]).expect("lists"), paths[1..]);
+    assert_eq!(place.list_behind("keys", "keys/").expect("lists"), paths);
+    assert!(place.list_behind("keys", &paths[paths.len() - 1]).expect("lists").is_empty());
     assert_eq!(place.list("nothing").expect("lists"), Vec::<String>::new());
     assert_eq!(place.get("keys/none").expect("reads"), None);
     let mut asked = paths.clone();
