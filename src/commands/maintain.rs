@@ -42,21 +42,39 @@ pub(super) fn run(args: &Maintain, out: &mut dyn Write) -> Result<Verdict> {
             return Ok(Verdict::Good);
         }
     }
-    let mut lake = Lake::open(network::writable(&args.output, network.as_ref())?)?;
-    let Some(_turn) = my_turn(&lake, args, &stop, out)? else { return Ok(Verdict::Good) };
+    let open = || -> Result<Lake> { Ok(Lake::open(network::writable(&args.output, network.as_ref())?)?) };
+    let mut lake = open()?;
+    loop {
+        let Err(error) = rounds(&mut lake, args, &stop, out) else { return Ok(Verdict::Good) };
+        if args.once || is_lost(&error) {
+            return Err(error);
+        }
+        // What passes is tried again, and what does not is told again: as another writer, so that what was
+        // staged and came to nothing goes with this one, and does not pile up.
+        drop(lake);
+        let mut failed = error;
+        lake = loop {
+            tell(out, &format!("FAILED    {failed:#}"))?;
+            if stop.within(args.interval) {
+                return Ok(Verdict::Good);
+            }
+            match open() {
+                Ok(lake) => break lake,
+                Err(error) => failed = error,
+            }
+        };
+    }
+}
+
+/// Does rounds when it is its turn, until it is told to end, or one fails.
+fn rounds(lake: &mut Lake, args: &Maintain, stop: &Stop, out: &mut dyn Write) -> Result<()> {
+    let Some(_turn) = my_turn(lake, args, stop, out)? else { return Ok(()) };
     loop {
         let started = Instant::now();
-        let round = config::load(args.config.as_deref()).map_err(anyhow::Error::from).and_then(|config| {
-            Ok(upkeep::round(&mut lake, &config.rules, &config, &args.upkeep, &mut || !stop.is_asked())?)
-        });
-        match round {
-            Ok(round) => write(out, &round)?,
-            Err(error) if args.once || is_lost(&error) => return Err(error),
-            // What passes is tried again at the next round, and what does not is told again.
-            Err(error) => tell(out, &format!("FAILED    {error:#}"))?,
-        }
+        let config = config::load(args.config.as_deref())?;
+        write(out, &upkeep::round(lake, &config.rules, &config, &args.upkeep, &mut || !stop.is_asked())?)?;
         if args.once || stop.within(args.interval.max(started.elapsed())) {
-            return Ok(Verdict::Good);
+            return Ok(());
         }
     }
 }

@@ -33,6 +33,7 @@ mod follow;
 mod generated;
 mod knowledge;
 mod lease;
+mod maintain;
 mod notifications;
 mod pages;
 mod policies;
