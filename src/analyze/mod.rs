@@ -4,6 +4,7 @@
 mod configurations;
 mod key_changes;
 mod object;
+mod resume;
 mod usage;
 
 use rustc_hash::FxHashSet;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::resume::{Is, Place, Resume, next_record, stands_alone};
 use super::{Parser, Plan, configurations, key_changes, usage};
 use crate::decode::event::RecordError;
 use crate::decode::framing::{Framing, FramingError, Section};
@@ -24,9 +25,7 @@ use crate::rules::index::findings;
 /// Records selected before they are parsed: bounds the list of them, whatever the file.
 const CHUNK: usize = 4_096;
 
-/// What every record of current CloudTrail starts with. Inside of a string its quotes would be
-/// escaped, so where it stands a record starts, whatever went wrong before.
-const RECORD_START: &[u8] = br#"{"eventVersion""#;
+const TOO_MUCH_DAMAGE: &str = "too much damage before: not looked into";
 
 pub(super) struct Analysis<'a> {
     plan: &'a Plan,
@@ -39,6 +38,10 @@ pub(super) struct Analysis<'a> {
     facts: key_changes::Facts,
     configurations: configurations::Configurations,
     usage: usage::Counter,
+    /// Documents that stand among records, and are still to be read.
+    documents: Vec<Range<usize>>,
+    /// Digests that stand beside records.
+    digests: u64,
 }
 
 impl<'a> Analysis<'a> {
@@ -53,6 +56,8 @@ impl<'a> Analysis<'a> {
             facts: key_changes::Facts::default(),
             configurations: configurations::Configurations::default(),
             usage: usage::Counter::default(),
+            documents: Vec::new(),
+            digests: 0,
         }
     }
 
@@ -64,37 +69,92 @@ impl<'a> Analysis<'a> {
         match self.sections(buffer, parser) {
             Ok(()) if buffer.json().iter().all(u8::is_ascii_whitespace) => self.skipped("empty"),
             Ok(()) => self.finish(),
-            // What was read before is kept; the rest is kept raw.
-            Err((error, offset)) if self.drawn.records.total() > 0 => {
-                self.reject_unless_blank(buffer.json(), offset..buffer.json().len(), &error.to_string());
-                self.finish()
-            }
-            Err((FramingError::OtherKind(kind), _)) => self.skipped(kind),
-            Err((FramingError::NotJson { .. } | FramingError::NotCloudTrail { .. }, _)) if self.is_foreign() => {
+            Err(FramingError::OtherKind(kind)) => self.skipped(kind),
+            Err(FramingError::NotJson { .. } | FramingError::NotCloudTrail { .. }) if self.is_foreign() => {
                 self.skipped("no log of CloudTrail, by its name and by its content")
             }
-            Err((error, _)) => self.failed(error.to_string()),
+            Err(error) => self.failed(error.to_string()),
         }
     }
 
-    fn sections(&mut self, buffer: &Buffer, parser: &mut Parser) -> Result<(), (FramingError, usize)> {
-        let mut framing = Framing::new(buffer.json());
+    /// Reads all lists of records. An error is about what stands first, if nothing but that is there.
+    fn sections(&mut self, buffer: &Buffer, parser: &mut Parser) -> Result<(), FramingError> {
+        let json = buffer.json();
+        let (mut framing, mut resume, mut first) = (Framing::new(json), Resume::new(json), None);
         loop {
             let at = framing.position();
-            let end = match framing.next_section() {
-                Ok(Section::End) => return Ok(()),
-                Ok(Section::Records { start, list }) => self.records(buffer, parser, start, list),
-                // A bracket too many has ended the list before its time: what follows are records.
-                Err(error) => match next_record(buffer.json(), at).filter(|_| self.drawn.records.total() > 0) {
-                    Some(next) => {
-                        self.reject(buffer.json(), at.saturating_sub(1)..next, &error.to_string());
-                        self.records(buffer, parser, next, List::Array)
-                    }
-                    None => return Err((error, at)),
-                },
+            let error = match framing.next_section() {
+                Ok(Section::End) => break,
+                Ok(Section::Records { start, list }) => {
+                    framing.resume_behind(self.records(buffer, parser, start, list));
+                    continue;
+                }
+                Err(error) => error,
             };
-            framing.resume_behind(end);
+            if self.drawn.records.total() == 0 {
+                if !resume.may_hold_records() {
+                    return Err(error);
+                }
+                first = Some(error.clone());
+            }
+            let is_whole = matches!(error, FramingError::OtherKind(_) | FramingError::NotCloudTrail { .. });
+            if is_whole && stands_alone(json, framing.position()) {
+                self.beside(json, framing.begun()..framing.position(), &error);
+                framing.resume_at(framing.position());
+                continue;
+            }
+            let (start, from) = match framing.begun() {
+                _ if framing.is_behind_a_list() => (at, at),
+                begun if is_whole => (begun, framing.position()),
+                begun => (begun, begun + 1),
+            };
+            let place = if self.has_read_a_record() { resume.place(from) } else { resume.firm_place(from) };
+            let Some(Place { at: next, is }) = place else {
+                self.reject_unless_blank(json, start..json.len(), &error.to_string());
+                break;
+            };
+            // A bracket that ended a list before its time belongs to the damage.
+            let start = start.saturating_sub(usize::from(framing.is_behind_a_list()));
+            self.reject_unless_blank(json, start..next, &error.to_string());
+            let walked = if matches!(error, FramingError::Cut { .. }) { json.len() } else { framing.position() };
+            if resume.is_beyond_mending(walked.saturating_sub(next)) {
+                self.reject(json, next..json.len(), TOO_MUCH_DAMAGE);
+                break;
+            }
+            match is {
+                Is::Line | Is::Document => framing.resume_at(next),
+                Is::Element | Is::Record => {
+                    framing.resume_behind_rest(next, self.records(buffer, parser, next, List::Array));
+                }
+            }
         }
+        first.filter(|_| !self.has_read_a_record()).map_or(Ok(()), Err)
+    }
+
+    /// Whether what was to be a record is a document that may stand in its place; takes it if it is.
+    fn is_document(&mut self, json: &[u8], range: &Range<usize>) -> bool {
+        match Framing::new(&json[range.clone()]).next_section() {
+            Ok(Section::Records { list: List::Array, .. }) => self.documents.push(range.clone()),
+            Err(error @ FramingError::OtherKind(_)) => self.beside(json, range.clone(), &error),
+            _ => return false,
+        }
+        true
+    }
+
+    /// A document that holds no list of records, beside those that do.
+    fn beside(&mut self, json: &[u8], range: Range<usize>, error: &FramingError) {
+        if matches!(error, FramingError::OtherKind(_)) {
+            self.drawn.records.other_kind += 1;
+            self.digests += 1;
+        } else {
+            self.reject(json, range, &error.to_string());
+        }
+    }
+
+    /// Whether anything was read that is a record.
+    fn has_read_a_record(&self) -> bool {
+        let records = &self.drawn.records;
+        records.total() > records.malformed + self.digests
     }
 
     /// Reads a list of records; returns where it ends.
@@ -109,7 +169,7 @@ impl<'a> Analysis<'a> {
         loop {
             parser.found.clear();
             let stop = scan(buffer.padded(), at, list, interest, damage.limit(), &mut parser.found);
-            let swallowed = self.chunk(buffer, parser);
+            let swallowed = self.chunk(buffer, parser, list);
             let (again, scanned) = match (swallowed, stop) {
                 (None, Stop::End(end)) => return end,
                 (None, Stop::Full(next)) => {
@@ -124,7 +184,7 @@ impl<'a> Analysis<'a> {
                 (Some(next), Stop::Cut(_)) => (next, buffer.json().len()),
             };
             if damage.is_beyond_mending(scanned.saturating_sub(again), buffer.json().len()) {
-                self.reject(buffer.json(), again..buffer.json().len(), "too much damage before: not looked into");
+                self.reject(buffer.json(), again..buffer.json().len(), TOO_MUCH_DAMAGE);
                 return buffer.json().len();
             }
             at = again;
@@ -143,21 +203,35 @@ impl<'a> Analysis<'a> {
 
     /// Takes what a scan found. If a record swallowed others, returns where to scan again; what was
     /// found behind that place is found once more.
-    fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser) -> Option<usize> {
-        let again = self.selected(buffer.json(), parser);
+    fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser, list: List) -> Option<usize> {
+        let again = self.selected(buffer.json(), parser, list);
         for stray in parser.found.strays.iter().filter(|stray| again.is_none_or(|again| stray.start < again)) {
             self.reject(buffer.json(), stray.clone(), "not a JSON object");
+        }
+        for document in std::mem::take(&mut self.documents) {
+            self.document(buffer, parser, document);
         }
         again
     }
 
-    fn selected(&mut self, json: &[u8], parser: &mut Parser) -> Option<usize> {
+    /// Reads a document that stands among records, and that is JSON: its lists end within it.
+    fn document(&mut self, buffer: &Buffer, parser: &mut Parser, range: Range<usize>) {
+        let mut framing = Framing::within(&buffer.json()[..range.end], range.start);
+        while let Ok(Section::Records { start, list: List::Array }) = framing.next_section() {
+            framing.resume_behind(self.records(buffer, parser, start, List::Array));
+        }
+    }
+
+    fn selected(&mut self, json: &[u8], parser: &mut Parser, list: List) -> Option<usize> {
         let Parser { decoder, found, pattern } = parser;
         for Selected { range, passed_over } in &found.selected {
             let record = &json[range.clone()];
             let Err(error) = decoder.decode(record, |event| event.map(|event| self.event(&event, pattern))) else {
                 continue;
             };
+            if list == List::TopLevel && matches!(error, RecordError::Missing(_)) && self.is_document(json, range) {
+                continue;
+            }
             let swallowed = matches!(error, RecordError::NotJson(_))
                 .then(|| next_record(&json[..range.end], range.start + 1))
                 .flatten();
@@ -324,9 +398,4 @@ fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everythin
 
 fn is_other_kind(record: &[u8], parser: &mut Parser) -> bool {
     parser.decoder.decode(record, |event| event.is_ok_and(|event| !event.is_api_record()))
-}
-
-/// Where the next record certainly starts.
-fn next_record(json: &[u8], from: usize) -> Option<usize> {
-    memchr::memmem::find(json.get(from..)?, RECORD_START).map(|at| from + at)
 }

@@ -18,7 +18,7 @@ pub enum Section {
 }
 
 /// Why the input is no log file.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum FramingError {
     /// A kind of file that CloudTrail also writes, and that holds no records of calls.
     #[error("{0}")]
@@ -48,21 +48,55 @@ pub enum FramingError {
 pub struct Framing<'b> {
     json: &'b [u8],
     at: usize,
+    /// Where the value starts that is being read, or was read last.
+    begun: usize,
     /// Start of the object whose members are being read, if any.
     inside: Option<usize>,
+    /// Whether that object has shown a list already.
+    listed: bool,
 }
 
 impl<'b> Framing<'b> {
     /// Starts at the beginning of `json`.
     #[must_use]
     pub fn new(json: &'b [u8]) -> Self {
-        Self { json, at: if json.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 }, inside: None }
+        Self::within(json, if json.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 })
+    }
+
+    /// Starts at `at`, between two values.
+    #[must_use]
+    pub fn within(json: &'b [u8], at: usize) -> Self {
+        Self { json, at, begun: at, inside: None, listed: false }
     }
 
     /// Offset of what has not been read yet.
     #[must_use]
     pub fn position(&self) -> usize {
         self.at
+    }
+
+    /// Where the value starts that an error is about.
+    #[must_use]
+    pub fn begun(&self) -> usize {
+        self.begun
+    }
+
+    /// Whether a list was read of the object that is being read: a bracket too many may have ended it.
+    #[must_use]
+    pub fn is_behind_a_list(&self) -> bool {
+        self.inside.is_some() && self.listed
+    }
+
+    /// Goes on at `at`, between two values.
+    pub fn resume_at(&mut self, at: usize) {
+        *self = Self::within(self.json, at);
+    }
+
+    /// Goes on as if a list had been read whose start is not there, and that ends at `end`: what closes the
+    /// object around it may follow.
+    pub fn resume_behind_rest(&mut self, start: usize, end: usize) {
+        (self.inside, self.listed) = (Some(start), true);
+        self.resume_behind(end);
     }
 
     /// Goes on behind a list whose closing bracket is at `end`.
@@ -83,6 +117,7 @@ impl<'b> Framing<'b> {
                 }
             }
             self.skip_space();
+            (self.begun, self.listed) = (self.at, false);
             match self.json.get(self.at) {
                 None => return Ok(Section::End),
                 Some(b'[') => {
@@ -121,6 +156,7 @@ impl<'b> Framing<'b> {
             self.skip_space();
             if name == b"Records" && self.json.get(self.at) == Some(&b'[') {
                 self.at += 1;
+                self.listed = true;
                 return Ok(Some(Section::Records { start: self.at, list: List::Array }));
             }
             seen.note(&name);

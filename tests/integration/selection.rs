@@ -1,5 +1,6 @@
 //! The fast path selects what a full parse selects, whatever the bytes look like.
 
+mod beside;
 mod damage;
 mod files;
 
