@@ -4,6 +4,7 @@
 mod configurations;
 mod key_changes;
 mod object;
+mod rejects;
 mod resume;
 mod usage;
 

@@ -1,17 +1,19 @@
 //! The records of one object, each into exactly one outcome.
 
+use std::fmt::Display;
 use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::rejects::Rejects;
 use super::resume::{Is, Place, Resume, next_record, stands_alone};
 use super::{Parser, Plan, configurations, key_changes, usage};
 use crate::decode::event::RecordError;
 use crate::decode::framing::{Framing, FramingError, Section};
 use crate::decode::gunzip::{Buffer, Gunzip};
 use crate::decode::interest::Interest;
-use crate::decode::scan::{Found, List, Selected, Stop, scan};
+use crate::decode::scan::{Found, List, Selected, Stop, pieces, scan};
 use crate::kms::call::Call;
 use crate::kms::configuration;
 use crate::kms::key_reference::{KeyReference, Naming};
@@ -19,7 +21,7 @@ use crate::kms::operations::OperationClass;
 use crate::model::event::Event;
 use crate::model::finding::Finding;
 use crate::model::object::{ObjectRef, ObjectStatus};
-use crate::model::r#yield::{Reject, SeenEvent, Yield};
+use crate::model::r#yield::{SeenEvent, Yield};
 use crate::rules::index::findings;
 
 /// Records selected before they are parsed: bounds the list of them, whatever the file.
@@ -38,6 +40,7 @@ pub(super) struct Analysis<'a> {
     facts: key_changes::Facts,
     configurations: configurations::Configurations,
     usage: usage::Counter,
+    rejects: Rejects,
     /// Documents that stand among records, and are still to be read.
     documents: Vec<Range<usize>>,
     /// Digests that stand beside records.
@@ -56,6 +59,7 @@ impl<'a> Analysis<'a> {
             facts: key_changes::Facts::default(),
             configurations: configurations::Configurations::default(),
             usage: usage::Counter::default(),
+            rejects: Rejects::default(),
             documents: Vec::new(),
             digests: 0,
         }
@@ -110,15 +114,15 @@ impl<'a> Analysis<'a> {
             };
             let place = if self.has_read_a_record() { resume.place(from) } else { resume.firm_place(from) };
             let Some(Place { at: next, is }) = place else {
-                self.reject_unless_blank(json, start..json.len(), &error.to_string());
+                self.reject_unless_blank(json, start..json.len(), &error);
                 break;
             };
             // A bracket that ended a list before its time belongs to the damage.
             let start = start.saturating_sub(usize::from(framing.is_behind_a_list()));
-            self.reject_unless_blank(json, start..next, &error.to_string());
+            self.reject_unless_blank(json, start..next, &error);
             let walked = if matches!(error, FramingError::Cut { .. }) { json.len() } else { framing.position() };
             if resume.is_beyond_mending(walked.saturating_sub(next)) {
-                self.reject(json, next..json.len(), TOO_MUCH_DAMAGE);
+                self.reject(json, next..json.len(), &TOO_MUCH_DAMAGE);
                 break;
             }
             match is {
@@ -147,7 +151,7 @@ impl<'a> Analysis<'a> {
             self.drawn.records.other_kind += 1;
             self.digests += 1;
         } else {
-            self.reject(json, range, &error.to_string());
+            self.reject(json, range, &error);
         }
     }
 
@@ -160,7 +164,7 @@ impl<'a> Analysis<'a> {
     /// Reads a list of records; returns where it ends.
     fn records(&mut self, buffer: &Buffer, parser: &mut Parser, start: usize, list: List) -> usize {
         let Parser { found, .. } = &mut *parser;
-        let _ = probe(buffer, start, list, found, &self.plan.everything);
+        probe(buffer, start, list, found, &self.plan.everything);
         let interest = match found.selected.first().map(|first| first.range.clone()) {
             Some(first) if is_other_kind(&buffer.json()[first.clone()], parser) => &self.plan.everything,
             _ => &self.plan.interest,
@@ -184,7 +188,7 @@ impl<'a> Analysis<'a> {
                 (Some(next), Stop::Cut(_)) => (next, buffer.json().len()),
             };
             if damage.is_beyond_mending(scanned.saturating_sub(again), buffer.json().len()) {
-                self.reject(buffer.json(), again..buffer.json().len(), TOO_MUCH_DAMAGE);
+                self.reject(buffer.json(), again..buffer.json().len(), &TOO_MUCH_DAMAGE);
                 return buffer.json().len();
             }
             at = again;
@@ -195,8 +199,8 @@ impl<'a> Analysis<'a> {
     fn cut(&mut self, json: &[u8], from: usize) -> Option<usize> {
         let next = next_record(json, from + 1);
         match next {
-            Some(next) => self.reject(json, from..next, "JSON of the record does not end"),
-            None => self.reject(json, from..json.len(), "JSON ends before the list of records does"),
+            Some(next) => self.reject(json, from..next, &"JSON of the record does not end"),
+            None => self.reject(json, from..json.len(), &"JSON ends before the list of records does"),
         }
         next
     }
@@ -206,7 +210,9 @@ impl<'a> Analysis<'a> {
     fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser, list: List) -> Option<usize> {
         let again = self.selected(buffer.json(), parser, list);
         for stray in parser.found.strays.iter().filter(|stray| again.is_none_or(|again| stray.start < again)) {
-            self.reject(buffer.json(), stray.clone(), "not a JSON object");
+            for piece in pieces(buffer.json(), stray.clone()) {
+                self.reject(buffer.json(), piece, &"not a JSON object");
+            }
         }
         for document in std::mem::take(&mut self.documents) {
             self.document(buffer, parser, document);
@@ -235,7 +241,7 @@ impl<'a> Analysis<'a> {
             let swallowed = matches!(error, RecordError::NotJson(_))
                 .then(|| next_record(&json[..range.end], range.start + 1))
                 .flatten();
-            self.reject(json, range.start..swallowed.unwrap_or(range.end), &error.to_string());
+            self.reject(json, range.start..swallowed.unwrap_or(range.end), &error);
             if swallowed.is_some() {
                 self.drawn.records.not_relevant += passed_over;
                 return swallowed;
@@ -329,21 +335,20 @@ impl<'a> Analysis<'a> {
     }
 
     /// Rejects what stands between lists of records, if it is more than punctuation.
-    fn reject_unless_blank(&mut self, json: &[u8], range: Range<usize>, reason: &str) {
+    fn reject_unless_blank(&mut self, json: &[u8], range: Range<usize>, reason: &dyn Display) {
         if json[range.clone()].iter().any(|b| !b.is_ascii_whitespace() && *b != b',') {
             self.reject(json, range, reason);
         }
     }
 
-    fn reject(&mut self, json: &[u8], range: Range<usize>, reason: &str) {
+    fn reject(&mut self, json: &[u8], range: Range<usize>, reason: &dyn Display) {
         self.drawn.records.malformed += 1;
-        let raw = &json[range.start..range.end.min(range.start + Reject::MAX_RAW)];
-        let (reason, offset) = (reason.to_owned(), range.start as u64);
-        self.drawn.rejects.push(Reject { reason, offset, raw: raw.to_vec() });
+        self.rejects.add(json, &range, reason);
     }
 
     fn finish(mut self) -> Yield {
         self.drawn.usage = self.usage.counts;
+        self.drawn.rejects = self.rejects.into_rows();
         self.drawn.key_changes.extend(self.facts.into_rows());
         self.drawn.configurations = self.configurations.into_rows().collect();
         let records = &self.drawn.records;
@@ -390,10 +395,16 @@ impl Damage {
     }
 }
 
-/// Finds the first record of a list, whatever it is.
-fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everything: &Interest) -> Stop {
-    found.clear();
-    scan(buffer.padded(), start, list, everything, 1, found)
+/// Finds the first record of a list, whatever it is and whatever stands before it.
+fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everything: &Interest) {
+    let mut at = start;
+    loop {
+        found.clear();
+        match scan(buffer.padded(), at, list, everything, 1, found) {
+            Stop::Full(next) if found.selected.is_empty() => at = next,
+            _ => return,
+        }
+    }
 }
 
 fn is_other_kind(record: &[u8], parser: &mut Parser) -> bool {

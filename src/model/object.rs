@@ -98,7 +98,7 @@ pub struct RecordCounts {
     pub other_kind: u64,
     /// The same event was read before, in another object.
     pub duplicate: u64,
-    /// Not a CloudTrail record; kept raw in `rejects`.
+    /// Not a CloudTrail record; the first of an object are kept raw in `rejects`.
     pub malformed: u64,
 }
 

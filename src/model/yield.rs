@@ -31,7 +31,7 @@ pub struct Yield {
     pub configurations: Vec<Configuration>,
     /// Operations of KMS that this version does not know, and how often they were called.
     pub unknown_operations: BTreeMap<String, u64>,
-    /// Records that could not be read.
+    /// Records that could not be read: the first of them.
     pub rejects: Vec<Reject>,
     /// Identity of every analysed record, to notice a second delivery.
     pub seen: Vec<SeenEvent>,
@@ -84,6 +84,10 @@ pub struct Reject {
 impl Reject {
     /// CloudTrail records end at 256 KB; what is longer is cut.
     pub const MAX_RAW: usize = 256 * 1024;
+    /// Rejects kept of one object: whoever mends it looks at the first of them, and a file may hold millions.
+    pub const MAX_OF_OBJECT: usize = 1_000;
+    /// Bytes kept of one object's rejects.
+    pub const MAX_RAW_OF_OBJECT: usize = 16 << 20;
 }
 
 /// An analysed record: a hash of its `eventID` and `recipientAccountId`, and its hour.

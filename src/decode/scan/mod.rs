@@ -36,7 +36,7 @@ pub struct Found {
     pub selected: Vec<Selected>,
     /// Records that nobody wants.
     pub passed_over: u64,
-    /// Places between elements where something stands that is no object: not records.
+    /// Places between elements where something stands that is no object; [`pieces`] tells of what.
     pub strays: Vec<Range<usize>>,
 }
 
@@ -56,6 +56,31 @@ impl Found {
         self.strays.clear();
         self.passed_over = 0;
     }
+
+    /// What counts against a scan's limit: all that its lists hold, and what was passed over.
+    fn len(&self) -> usize {
+        let listed = self.selected.len() + self.strays.len();
+        listed.saturating_add(usize::try_from(self.passed_over).unwrap_or(usize::MAX))
+    }
+}
+
+/// What stands in `json` at a stray: each piece is one thing that should be a record and is none. Not
+/// listed by the scan: a file may be made of them.
+pub fn pieces(json: &[u8], stray: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut start = stray.start;
+    json[stray].split(|byte| is_separator(*byte)).filter_map(move |piece| {
+        let range = start..start + piece.len();
+        start = range.end + 1;
+        (!piece.iter().all(|byte| is_blank(*byte))).then_some(range)
+    })
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b',' | b'\n')
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || byte == 0x1e
 }
 
 /// How the elements of a list are told apart from what surrounds them.
@@ -68,7 +93,7 @@ pub enum List {
 }
 
 /// Scans from `start`, which lies inside of the list and between two elements, until the list ends
-/// or `limit` records are found. `padded` ends in [`masks::PADDING`] bytes that are not input.
+/// or `limit` records and strays are found, or a few more. `padded` ends in [`masks::PADDING`] bytes that are not input.
 #[must_use]
 pub fn scan(padded: &[u8], start: usize, list: List, interest: &Interest, limit: usize, found: &mut Found) -> Stop {
     scan_by(native::widest(), (padded, start), list, interest, limit, found)
@@ -103,7 +128,7 @@ pub fn scan_by(
             }
         }
         at += BATCH;
-        if walk.found.selected.len() + usize::try_from(walk.found.passed_over).unwrap_or(usize::MAX) >= limit {
+        if walk.found.len() >= limit {
             // Inside of an element: it is taken up again from its start.
             return Stop::Full(if walk.depth == 0 { walk.last_end } else { walk.record.start });
         }
@@ -224,13 +249,8 @@ impl Walk<'_> {
         if gap == b"," || gap.is_empty() {
             return;
         }
-        let mut piece_start = self.last_end;
-        for piece in gap.split(|b| matches!(b, b',' | b'\n')) {
-            let blank = piece.iter().all(|b| b.is_ascii_whitespace() || *b == 0x1e);
-            if !blank {
-                self.found.strays.push(piece_start..piece_start + piece.len());
-            }
-            piece_start += piece.len() + 1;
+        if !gap.iter().all(|byte| is_separator(*byte) || is_blank(*byte)) {
+            self.found.strays.push(self.last_end..next);
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What stands before, between and behind lists of records costs only itself.
 
+use keytrail::decode::gunzip::Buffer;
+use keytrail::decode::interest::Interest;
+use keytrail::decode::scan::{Found, List, Stop, pieces, scan};
 use keytrail::model::object::ObjectStatus;
+use keytrail::model::r#yield::Reject;
 
 use super::files::{Framing, framed};
 use super::{FAST, STRICT, analyse, written_plainly};
@@ -121,6 +125,53 @@ fn files_of_another_kind_stay_what_they_are() {
         let (status, said) = said(&file);
         assert!(status == ObjectStatus::Failed && said.contains(reason), "{file}: {said}");
     }
+}
+
+/// Brackets, numbers, tiny objects: a file of them has no more rejects than any other, but all are counted.
+#[test]
+fn malformed_records_are_all_counted_and_the_first_are_kept() {
+    const MANY: usize = 20_000;
+    let [first, second] = records();
+    for one in ["1", "{}", "]}", "\"\""] {
+        let many = vec![one; MANY].join(",");
+        // A bracket of an array would end it.
+        let file = format!("{first}\n{many}\n{second}");
+        for plan in [&*FAST, &*STRICT] {
+            let drawn = analyse(plan, file.as_bytes());
+            let things = if one == "]}" { 2 * MANY } else { MANY };
+            assert_eq!((drawn.records.analysed, drawn.records.malformed), (2, things as u64), "{one}");
+            assert_eq!(drawn.rejects.len(), Reject::MAX_OF_OBJECT, "{one}");
+            let last = &drawn.rejects[Reject::MAX_OF_OBJECT - 1].reason;
+            assert!(last.contains(&format!("{} more", things - Reject::MAX_OF_OBJECT)), "{last}");
+        }
+    }
+}
+
+#[test]
+fn a_scan_lists_little_at_a_time_whatever_the_file() {
+    const LIMIT: usize = 100;
+    let everything = Interest::in_everything();
+    for text in ["1,".repeat(10_000), "]".repeat(10_000), "{}".repeat(10_000), "1{}".repeat(10_000)] {
+        let (mut buffer, mut found, mut at, mut strays) = (Buffer::default(), Found::default(), 0, 0);
+        buffer.fill(text.as_bytes());
+        loop {
+            found.clear();
+            let stop = scan(buffer.padded(), at, List::TopLevel, &everything, LIMIT, &mut found);
+            // What one batch of 256 bytes holds comes on top.
+            assert!(found.selected.len() + found.strays.len() < LIMIT + 256, "{stop:?}");
+            strays += found.strays.iter().flat_map(|stray| pieces(buffer.json(), stray.clone())).count();
+            let Stop::Full(next) = stop else { break };
+            at = next;
+        }
+        assert_eq!(strays, text.matches(['1', ']']).count());
+    }
+}
+
+#[test]
+fn the_kind_of_a_list_is_that_of_its_first_record_whatever_stands_before_it() {
+    let insight = written_plainly(10, 1);
+    let file = framed(Framing::Records, &["1".to_owned(), insight.clone(), insight]);
+    assert_eq!(counts(&file)[0].3, 2, "{file}");
 }
 
 /// Each of these would take minutes if the rest of the file were looked at for each line.
