@@ -106,6 +106,7 @@ impl<'p> Analyzer<'p> {
         let analysis = object::Analysis::new(self.plan, object, seen_elsewhere);
         let drawn = analysis.run(&mut self.gunzip, &mut self.buffer, &mut self.parser, stored);
         self.buffer.release();
+        self.parser.decoder.release();
         drawn
     }
 }

@@ -238,9 +238,12 @@ impl<'a> Analysis<'a> {
             if list == List::TopLevel && matches!(error, RecordError::Missing(_)) && self.is_document(json, range) {
                 continue;
             }
-            let swallowed = matches!(error, RecordError::NotJson(_))
-                .then(|| next_record(&json[..range.end], range.start + 1))
-                .flatten();
+            let within = || next_record(&json[..range.end], range.start + 1);
+            let swallowed = match error {
+                RecordError::TooLong if list == List::TopLevel => list_of(json, range).or_else(within),
+                RecordError::NotJson(_) | RecordError::TooLong => within(),
+                _ => None,
+            };
             self.reject(json, range.start..swallowed.unwrap_or(range.end), &error);
             if swallowed.is_some() {
                 self.drawn.records.not_relevant += passed_over;
@@ -404,6 +407,14 @@ fn probe(buffer: &Buffer, start: usize, list: List, found: &mut Found, everythin
             Stop::Full(next) if found.selected.is_empty() => at = next,
             _ => return,
         }
+    }
+}
+
+/// Where the list of records starts, if a document of them stands there.
+fn list_of(json: &[u8], range: &Range<usize>) -> Option<usize> {
+    match Framing::within(&json[..range.end], range.start).next_section() {
+        Ok(Section::Records { start, list: List::Array }) => Some(start),
+        _ => None,
     }
 }
 

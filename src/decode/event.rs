@@ -22,7 +22,16 @@ pub enum RecordError {
     /// `eventTime` is no time.
     #[error("eventTime is no time")]
     BadTime,
+    /// Longer than a record may be.
+    #[error("longer than {MAX_RECORD} bytes, as no record of CloudTrail is")]
+    TooLong,
 }
+
+/// Records of CloudTrail end at 256 KB, or a little more. What is longer would cost many times its size.
+pub const MAX_RECORD: usize = 4 << 20;
+
+/// Bytes of text, and nodes, whose memory is kept for the next record; usual records need some thousands.
+const KEPT: usize = 256 << 10;
 
 /// Parses records, one at a time, into memory that it keeps.
 pub struct Decoder {
@@ -53,6 +62,9 @@ const PAYLOADS: [&str; 5] =
 impl Decoder {
     /// Parses `record` and calls `with` on what it is. The event lives for the call only.
     pub fn decode<R>(&mut self, record: &[u8], with: impl FnOnce(Result<Event<'_>, RecordError>) -> R) -> R {
+        if record.len() > MAX_RECORD {
+            return with(Err(RecordError::TooLong));
+        }
         let mut tape = std::mem::replace(&mut self.tape, Tape(Vec::new())).reset();
         let parsed = if self.plain.read(record, &mut tape.0).is_some() {
             Ok(())
@@ -76,6 +88,13 @@ impl Decoder {
         let result = with(event);
         self.tape = tape.reset();
         result
+    }
+
+    /// Forgets the object; gives memory back if it held an unusually long record.
+    pub fn release(&mut self) {
+        if self.text.capacity().max(self.tape.0.capacity()) > KEPT {
+            *self = Self::default();
+        }
     }
 }
 
@@ -211,6 +230,29 @@ mod tests {
             })
         });
         assert_eq!(read, Ok((Some("ab".to_owned()), Some("{}".to_owned()))));
+    }
+
+    #[test]
+    fn what_a_long_record_needed_is_given_back() {
+        let mut decoder = Decoder::default();
+        let mut read = |text: String| {
+            decoder.decode(text.as_bytes(), |_| ());
+            decoder.release();
+            (decoder.text.capacity(), decoder.tape.0.capacity())
+        };
+        // Plain, and not.
+        for number in ["1,", "1 ,"] {
+            let (text, tape) = read(format!("{{\"a\":[{}1]}}", number.repeat(KEPT)));
+            assert!(text <= KEPT && tape <= KEPT, "{text} {tape}");
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_any_record_is_not_parsed() {
+        let mut decoder = Decoder::default();
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_RECORD));
+        assert_eq!(decoder.decode(long.as_bytes(), |event| event.map(|_| ()).err()), Some(RecordError::TooLong));
+        assert_eq!((decoder.text.capacity(), decoder.tape.0.capacity()), (0, 1));
     }
 
     #[test]

@@ -36,10 +36,18 @@ pub struct Buffer {
     len: usize,
 }
 
-impl Buffer {
-    /// A buffer that has become larger than this is given back after the object that needed it.
-    const KEPT: usize = 64 << 20;
+/// What has become larger than this is given back after the object that needed it.
+const KEPT: usize = 64 << 20;
 
+/// Empties an object's stored bytes; gives memory back if it was an unusually large object.
+pub fn release_stored(stored: &mut Vec<u8>) {
+    if stored.capacity() > KEPT {
+        *stored = Vec::new();
+    }
+    stored.clear();
+}
+
+impl Buffer {
     /// The bytes, without padding.
     #[must_use]
     pub fn json(&self) -> &[u8] {
@@ -61,7 +69,7 @@ impl Buffer {
 
     /// Forgets the object; gives memory back if it was an unusually large one.
     pub fn release(&mut self) {
-        if self.bytes.len() > Self::KEPT {
+        if self.bytes.capacity() > KEPT {
             self.bytes = Vec::new();
         }
         self.len = 0;
@@ -210,6 +218,20 @@ mod tests {
         // The trailer's size is checked by libdeflate: a lie is damage, not a wrong result.
         stored[end - 4..].copy_from_slice(&1_u32.to_le_bytes());
         assert!(matches!(read(&stored, 1 << 20), Err(GunzipError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn what_a_large_object_needed_is_given_back() {
+        let (mut stored, mut buffer) = (vec![b'x'; KEPT + 1], Buffer::default());
+        buffer.fill(&stored);
+        release_stored(&mut stored);
+        buffer.release();
+        assert_eq!((stored.capacity(), buffer.bytes.capacity(), buffer.json().len()), (0, 0, 0));
+        let mut usual = vec![b'x'; 1_000];
+        buffer.fill(&usual);
+        release_stored(&mut usual);
+        buffer.release();
+        assert!(usual.is_empty() && usual.capacity() >= 1_000 && buffer.bytes.capacity() >= 1_000);
     }
 
     #[test]

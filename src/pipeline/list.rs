@@ -14,6 +14,7 @@ use super::draw::{analyze, failed};
 use super::line::Line;
 use super::{PipelineError, Settings, Silent};
 use crate::analyze::{Analyzer, Plan};
+use crate::decode::gunzip::release_stored;
 use crate::lake::Lake;
 use crate::model::object::ObjectRef;
 use crate::model::r#yield::Yield;
@@ -81,6 +82,8 @@ fn work(
             let _core = cores.for_a_worker();
             analyze(object, &stored, &mut analyzer, &nothing)
         };
+        // Before it waits for its turn: the bytes are not needed any more.
+        release_stored(&mut stored);
         if out.send((place, drawn)).is_err() {
             return;
         }

@@ -85,6 +85,18 @@ fn a_document_among_records_is_read() {
     assert_eq!(counts(&file), [(ObjectStatus::Done, 3, 0, 0); 2], "{file}");
 }
 
+/// It is not parsed as one record; what frames it costs some rejects.
+#[test]
+fn a_large_document_among_records_is_read() {
+    const MANY: usize = 7_000;
+    let record = |id| written_plainly(1, id).replacen('{', "{\"apiVersion\":null,", 1);
+    let many: Vec<String> = (1..MANY).map(record).collect();
+    let file = format!("{}\n{}\n{}", record(0), framed(Framing::Records, &many), record(MANY));
+    for (status, analysed, malformed, _) in counts(&file) {
+        assert_eq!((status, analysed, malformed), (ObjectStatus::Done, MANY as u64 + 1, 3));
+    }
+}
+
 #[test]
 fn what_stands_between_documents_hides_none() {
     let [first, second] = records();
