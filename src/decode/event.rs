@@ -59,6 +59,9 @@ impl Default for Decoder {
 const PAYLOADS: [&str; 5] =
     ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails", "resources"];
 
+/// What may stand before and behind JSON.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
 impl Decoder {
     /// Parses `record` and calls `with` on what it is. The event lives for the call only.
     pub fn decode<R>(&mut self, record: &[u8], with: impl FnOnce(Result<Event<'_>, RecordError>) -> R) -> R {
@@ -75,6 +78,13 @@ impl Decoder {
             self.text.resize(record.len() + simd_json::INPUT_PADDING, 0);
             simd_json::fill_tape_padded(&mut self.text, record.len(), &mut self.buffers, &mut tape)
         };
+        // Only where all else failed: what a record costs that has no such escape stays as it is.
+        if parsed.is_err()
+            && let Some(paired) = without_lone_surrogates(record)
+        {
+            self.tape = tape.reset();
+            return self.decode(&paired, with);
+        }
         let event = match parsed {
             Ok(()) => read(Json::new(&tape.0)),
             // The message holds a position and a kind, nothing of the text.
@@ -102,7 +112,7 @@ impl Decoder {
 fn has_string_payload(event: &Event<'_>) -> bool {
     [event.request, event.response, event.additional, event.service_details, event.resources]
         .iter()
-        .any(|payload| payload.str().is_some_and(|text| text.starts_with(['{', '['])))
+        .any(|payload| payload.str().is_some_and(|text| text.trim_start_matches(BLANKS).starts_with(['{', '['])))
 }
 
 /// The record with every payload that is a string of JSON replaced by that JSON; `None` if none is.
@@ -112,13 +122,48 @@ fn unfold(record: &[u8]) -> Option<Vec<u8>> {
     let mut changed = false;
     for name in PAYLOADS {
         let Some(member) = members.get_mut(name) else { continue };
-        let inner = member.as_str().and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+        let inner = member.as_str().and_then(inner_json);
         if let Some(inner) = inner.filter(|inner| inner.is_object() || inner.is_array()) {
             *member = inner;
             changed = true;
         }
     }
     changed.then(|| serde_json::to_vec(&value).ok()).flatten()
+}
+
+fn inner_json(text: &str) -> Option<serde_json::Value> {
+    let parsed = serde_json::from_str(text).ok();
+    parsed.or_else(|| serde_json::from_slice(&without_lone_surrogates(text.as_bytes())?).ok())
+}
+
+/// The text with each `\uD8xx` that is one half of a pair without the other replaced by `\ufffd`, which is
+/// as long; `None` if there is none. The grammar of JSON permits them, parsers do not.
+fn without_lone_surrogates(text: &[u8]) -> Option<Vec<u8>> {
+    let mut mended = None;
+    let mut at = 0;
+    while let Some(step) = memchr::memchr(b'\\', &text[at..]) {
+        at += step;
+        at += match (unit(text, at), unit(text, at + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                mended.get_or_insert_with(|| text.to_vec())[at..at + 6].copy_from_slice(br"\ufffd");
+                6
+            }
+            (Some(_), _) => 6,
+            (None, _) => 2,
+        };
+        if at >= text.len() {
+            break;
+        }
+    }
+    mended
+}
+
+/// The code unit that is escaped at `at`, if one is.
+fn unit(text: &[u8], at: usize) -> Option<u16> {
+    let digits = text.get(at..at + 6)?.strip_prefix(br"\u")?;
+    let all_hex = digits.iter().all(u8::is_ascii_hexdigit);
+    u16::from_str_radix(std::str::from_utf8(digits).ok().filter(|_| all_hex)?, 16).ok()
 }
 
 fn read(record: Json<'_>) -> Result<Event<'_>, RecordError> {
@@ -230,6 +275,36 @@ mod tests {
             })
         });
         assert_eq!(read, Ok((Some("ab".to_owned()), Some("{}".to_owned()))));
+    }
+
+    #[test]
+    fn payloads_with_blanks_around_are_unfolded() {
+        let record = br#"{"eventSource":"a","eventName":"b","eventTime":"2026-03-02T09:00:00Z",
+            "requestParameters":" \n\t{\"keyId\":\"ab\"} "}"#;
+        let key = |event: Event<'_>| event.request.get("keyId").str().map(str::to_owned);
+        assert_eq!(Decoder::default().decode(record, |event| event.map(key)), Ok(Some("ab".to_owned())));
+    }
+
+    #[test]
+    fn half_a_pair_of_surrogates_spoils_no_record() {
+        for (escaped, read) in [
+            (r"\ud83d", "\u{fffd}"),
+            (r"x\uDC00y", "x\u{fffd}y"),
+            (r"\ud83d\ud83d\udd11", "\u{fffd}\u{1f511}"),
+            (r"\ud83d\n\\ud83d", "\u{fffd}\n\\ud83d"),
+        ] {
+            let head = r#"{"eventSource":"a","eventName":"b","eventTime":"2026-03-02T09:00:00Z""#;
+            let agent = |event: Event<'_>| event.user_agent.to_owned();
+            let record = format!("{head},\"userAgent\":\"{escaped}\"}}");
+            assert_eq!(Decoder::default().decode(record.as_bytes(), |event| event.map(agent)), Ok(read.to_owned()));
+            let inner = serde_json::to_string(&format!("{{\"keyId\":\"{escaped}\"}}")).expect("a string");
+            let record = format!("{head},\"requestParameters\":{inner}}}");
+            let key = |event: Event<'_>| event.request.get("keyId").str().map(str::to_owned);
+            let unfolded = Decoder::default().decode(record.as_bytes(), |event| event.map(key));
+            assert_eq!(unfolded, Ok(Some(read.to_owned())), "{record}");
+        }
+        assert_eq!(without_lone_surrogates(br"\ud83d\udd11 \u00e9 \\ud83d \n \u12"), None);
+        assert_eq!(without_lone_surrogates(br"\"), None);
     }
 
     #[test]
