@@ -54,12 +54,31 @@ pub fn run(
         }
         drop(sender);
         let mut collector = Collector::new(lake, (settings, &cores), store, second_look, (summary, &Silent))?;
-        let result = collect(&receiver, &line, &mut collector, progress);
-        line.stop();
-        // Workers that wait to hand something over are let go by the closed channel.
-        drop(receiver);
-        result
+        // Dropped when this thread panics as well: workers that wait, for their turn or to hand something over,
+        // are let go.
+        let (receiver, _collecting) = (receiver, Stop(&line));
+        collect(&receiver, &line, &mut collector, progress)
     })
+}
+
+/// Nobody commits any more when this is dropped: whoever waits for a place is let go.
+struct Stop<'l>(&'l Line);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// What a worker that panics had taken never comes: nobody is to wait for it.
+struct StopInPanic<'l>(&'l Line);
+
+impl Drop for StopInPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop();
+        }
+    }
 }
 
 /// Objects that may be analysed ahead of the one that is next to be committed, for each worker:
@@ -73,6 +92,7 @@ fn work(
     (line, cores): (&Line, &Cores),
     out: &Sender<(usize, Yield)>,
 ) {
+    let _working = StopInPanic(line);
     let (mut stored, nothing) = (Vec::new(), FxHashSet::default());
     while let Some(place) = line.next(objects.len()) {
         let object = &objects[place];
@@ -108,4 +128,78 @@ fn collect(
         }
     }
     collector.commit().map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::analyze::Selection;
+    use crate::lake::local::LocalFolder;
+    use crate::model::object::ObjectName;
+    use crate::source::FetchError;
+
+    const OBJECTS: usize = 200;
+
+    /// Holds empty objects; fetching one of them panics.
+    struct Panics(usize);
+
+    impl Store for Panics {
+        fn fetch(&self, object: &ObjectRef, into: &mut Vec<u8>) -> Result<(), FetchError> {
+            assert_ne!(object.key, self.0.to_string(), "a bug in a worker");
+            into.clear();
+            Ok(())
+        }
+    }
+
+    /// Panics on the collector's thread, or does not.
+    struct Bug(bool);
+
+    impl Progress for Bug {
+        fn object(&self, _bytes: u64) {
+            assert!(!self.0, "a bug in the collector");
+        }
+    }
+
+    /// Whether the run panicked; it must end.
+    fn panics(store: Panics, progress: Bug) -> bool {
+        let (sender, ended) = mpsc::channel();
+        std::thread::spawn(move || {
+            let folder = tempfile::tempdir().expect("tempdir");
+            let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+            let plan = Plan::new(crate::rules::settings::Settings::default(), Selection::Fast);
+            let settings = Settings {
+                threads: 2,
+                max_object_size: 1 << 20,
+                batch_objects: 1_000,
+                batch_bytes: 1 << 20,
+                seen_events: 100,
+            };
+            let object = |number: usize| ObjectRef {
+                bucket: String::new(),
+                key: number.to_string(),
+                etag: String::new(),
+                size: 1,
+                name: ObjectName::default(),
+            };
+            let objects: Vec<_> = (0..OBJECTS).map(object).collect();
+            let mut summary = Summary::default();
+            let run = AssertUnwindSafe(|| run(&objects, &store, &plan, &mut lake, &settings, &progress, &mut summary));
+            let panicked = catch_unwind(run).is_err();
+            assert!(panicked || summary.objects.skipped == OBJECTS as u64, "{summary:?}");
+            sender.send(panicked)
+        });
+        ended.recv_timeout(Duration::from_mins(1)).expect("it ends")
+    }
+
+    #[test]
+    fn a_run_in_which_something_panics_ends() {
+        assert!(!panics(Panics(OBJECTS), Bug(false)));
+        assert!(panics(Panics(OBJECTS), Bug(true)));
+        assert!(panics(Panics(3), Bug(false)));
+    }
 }
