@@ -2,6 +2,7 @@
 //! 1 failure, 2 wrong usage.
 
 use std::io::{self, BufWriter, ErrorKind, Write};
+use std::panic::{PanicHookInfo, set_hook};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -12,6 +13,9 @@ use keytrail::config::ConfigError;
 use keytrail::report::escape::terminal;
 
 fn main() -> ExitCode {
+    set_hook(Box::new(|panic| {
+        let _ = writeln!(io::stderr(), "{}", told(panic));
+    }));
     let cli = Cli::parse();
     // Not locked: alerts may go to standard output as well, from another thread.
     let mut out = BufWriter::new(io::stdout());
@@ -26,11 +30,37 @@ fn main() -> ExitCode {
             // Standard error is the last place there is.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
             // As clap ends on a flag that makes no sense.
-            if error.is::<ConfigError>() || error.is::<TargetError>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let is_usage = error.is::<ConfigError>() || error.is::<TargetError>();
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe))
+}
+
+/// What is said of a panic: where, and not what, which may quote a record.
+fn told(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map_or("a place unknown".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
+    format!("keytrail failed at {}, which is a bug: please report it", terminal(&place))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{catch_unwind, take_hook};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[test]
+    fn a_panic_tells_where_and_quotes_nothing() {
+        let heard = Arc::new(Mutex::new(String::new()));
+        let hook = Arc::clone(&heard);
+        set_hook(Box::new(move |panic| told(panic).clone_into(&mut hook.lock().expect("a lock"))));
+        let ended = catch_unwind(|| panic!("a record's secret"));
+        let _ = take_hook();
+        let heard = heard.lock().expect("a lock");
+        assert!(ended.is_err() && heard.contains("src/main.rs:") && !heard.contains("secret"), "{heard}");
+    }
 }
