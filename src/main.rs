@@ -18,14 +18,13 @@ fn main() -> ExitCode {
     }));
     let cli = Cli::parse();
     // Not locked: alerts may go to standard output as well, from another thread.
-    let mut out = BufWriter::new(io::stdout());
+    let mut out = BufWriter::new(UntilClosed(io::stdout()));
     let ended = commands::run(cli, &mut out).and_then(|verdict| Ok(out.flush().map(|()| verdict)?));
     match ended {
         Ok(Verdict::Good) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::FAILURE,
-        // Whoever read our output has seen enough of it.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
+            let _ = out.flush();
             let text = format!("keytrail: {error:#}");
             // Standard error is the last place there is.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
@@ -36,14 +35,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::BrokenPipe))
-}
-
 /// What is said of a panic: where, and not what, which may quote a record.
 fn told(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map_or("a place unknown".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
     format!("keytrail failed at {}, which is a bug: please report it", terminal(&place))
+}
+
+/// Standard output. Whoever reads it may close it when they have seen enough; the verdict stays the same.
+struct UntilClosed<W>(W);
+
+impl<W: Write> Write for UntilClosed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        unless_closed(self.0.write(bytes), bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_closed(self.0.flush(), ())
+    }
+}
+
+fn unless_closed<T>(written: io::Result<T>, instead: T) -> io::Result<T> {
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(instead),
+        written => written,
+    }
 }
 
 #[cfg(test)]

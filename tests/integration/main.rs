@@ -50,3 +50,4 @@ mod support;
 mod tail_life;
 mod telemetry;
 mod tidy;
+mod verdicts;
