@@ -22,12 +22,12 @@ use crate::telemetry::summary::Summary;
 
 pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     let started = Instant::now();
+    let wanted = args.filter.wanted()?;
     let config = config::load(args.config.as_deref())?;
     let network = Network::for_places(&args.aws, args.sources.iter().chain([&args.output]))?;
     let mut summary = Summary::default();
     // The sources first: a mistyped one leaves no output behind.
-    let Sources { mut objects, unreadable } =
-        sources::list(&args.sources, &args.output, &args.filter.wanted(), network.as_ref())?;
+    let Sources { mut objects, unreadable } = sources::list(&args.sources, &args.output, &wanted, network.as_ref())?;
     summary.objects.found = (objects.len() + unreadable.len()) as u64;
     for (place, reason) in unreadable {
         summary.fail(place, reason);
@@ -48,18 +48,23 @@ pub(super) fn run(args: &Backfill, out: &mut dyn Write) -> Result<Verdict> {
     };
     let store = Stores::new(&objects, args.max_object_size as u64, network.as_ref());
     let bar = Bar::new(&objects);
-    pipeline::run(&objects, &store, &plan, &mut lake, &settings, &bar, &mut summary)?;
-    bar.fold();
-    let fold = folding::fold(&mut lake, plan.settings(), &config.inventory)?;
+    let ended = pipeline::run(&objects, &store, &plan, &mut lake, &settings, &bar, &mut summary);
+    let ended = ended.map_err(anyhow::Error::from).and_then(|()| {
+        bar.fold();
+        Ok(folding::fold(&mut lake, plan.settings(), &config.inventory)?)
+    });
     bar.end();
-    if let Some(folded) = fold {
-        note_fold(&mut summary, folded, plan.settings());
+    // Whatever stopped the run: what was read before, and what failed, is said.
+    let ended =
+        ended.map(|folded| folded.into_iter().for_each(|folded| note_fold(&mut summary, folded, plan.settings())));
+    if ended.is_err() {
+        summary.stop();
     }
     match args.format {
         SummaryFormat::Text => report::summary::write(out, &summary, started.elapsed().as_secs_f64())?,
         SummaryFormat::Json => writeln!(out, "{}", serde_json::to_string(&summary)?)?,
     }
-    Ok(if summary.objects.failed == 0 { Verdict::Good } else { Verdict::Bad })
+    ended.map(|()| if summary.objects.failed == 0 { Verdict::Good } else { Verdict::Bad })
 }
 
 /// A bar on standard error, if that is a terminal.

@@ -133,7 +133,7 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         self.observer.committing(&batch);
         let core = self.cores.for_the_collector();
         let started = Instant::now();
-        let committed = self.lake.commit_batch(batch)?;
+        let committed = self.lake.commit_batch(batch).inspect_err(|_| self.summary.take_back(&statuses))?;
         drop(core);
         self.observer.committed(&committed, started.elapsed());
         self.summary.rows_written += committed.rows;

@@ -14,12 +14,13 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
     let Summary { objects: o, records: r, findings: f, .. } = summary;
     writeln!(
         out,
-        "objects   {} found: {} done, {} already done, {} skipped, {} failed",
+        "objects   {} found: {} done, {} already done, {} skipped, {} failed{}",
         grouped(o.found),
         grouped(o.done),
         grouped(o.already_done),
         grouped(o.skipped),
-        grouped(o.failed)
+        grouped(o.failed),
+        left(o.left)
     )?;
     writeln!(
         out,
@@ -31,7 +32,7 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         grouped(r.other_kind),
         grouped(r.malformed)
     )?;
-    if o.done + o.skipped + o.failed == 0 && summary.keys.is_none() {
+    if o.done + o.skipped + o.failed + o.left == 0 && summary.keys.is_none() {
         writeln!(out, "nothing new: the output is as it was")?;
         return Ok(());
     }
@@ -91,6 +92,10 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         writeln!(out, "FAILED    and {} more; all are in the table objects", grouped(unnamed))?;
     }
     Ok(())
+}
+
+fn left(objects: u64) -> String {
+    if objects > 0 { format!(", {} left for the next run", grouped(objects)) } else { String::new() }
 }
 
 /// Operations that are named in text; JSON has all.

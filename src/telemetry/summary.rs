@@ -64,6 +64,8 @@ pub struct Objects {
     pub skipped: u64,
     /// Could not be read.
     pub failed: u64,
+    /// Not committed and published, because an error stopped the run: the next run takes them up.
+    pub left: u64,
 }
 
 /// Findings by severity.
@@ -141,10 +143,24 @@ impl Summary {
         }
     }
 
+    /// Takes objects back that were counted when they were read, and could not be committed. What could
+    /// not be read stays named.
+    pub fn take_back(&mut self, statuses: &[ObjectStatus]) {
+        let count = |wanted| statuses.iter().filter(|status| **status == wanted).count() as u64;
+        self.objects.done -= count(ObjectStatus::Done);
+        self.objects.skipped -= count(ObjectStatus::Skipped);
+    }
+
+    /// Notes that an error stopped the run: what has no outcome by now is left.
+    pub fn stop(&mut self) {
+        let o = &mut self.objects;
+        o.left = o.found.saturating_sub(o.already_done + o.done + o.skipped + o.failed);
+    }
+
     /// Whether every object found has exactly one outcome.
     #[must_use]
     pub const fn adds_up(&self) -> bool {
         let o = &self.objects;
-        o.found == o.already_done + o.done + o.skipped + o.failed
+        o.found == o.already_done + o.done + o.skipped + o.failed + o.left
     }
 }

@@ -206,7 +206,10 @@ fn a_second_run_has_nothing_to_do() {
     };
     let bytes_before = files(&out);
     let summary = backfill(&[&samples()], &out, &[]).ends_with(0).json();
-    assert_eq!(summary["objects"], json!({ "found": 109, "already_done": 109, "done": 0, "skipped": 0, "failed": 0 }));
+    assert_eq!(
+        summary["objects"],
+        json!({ "found": 109, "already_done": 109, "done": 0, "skipped": 0, "failed": 0, "left": 0 })
+    );
     assert_eq!(sum(&summary["records"], &["analysed", "not_relevant", "other_kind", "duplicate", "malformed"]), 0);
     assert_eq!(sum(&summary, &["rows_written", "commits"]), 0);
     before.assert_full();

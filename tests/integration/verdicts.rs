@@ -56,3 +56,28 @@ fn the_exit_code_does_not_depend_on_who_reads_the_output() {
     let logs = Logs::new().with_a_damaged_one();
     assert_eq!(unheard(&backfill_args(&[&logs.root], &logs.out, &[])), Some(1));
 }
+
+#[test]
+fn what_failed_is_named_also_where_the_fold_fails() {
+    let logs = Logs::new().with_a_damaged_one();
+    // A folder where the fold's file is to be.
+    write(&logs.out.join("keys/keys.parquet/in_the_way"), b"");
+    let run = keytrail(backfill_args(&[&logs.root], &logs.out, &[])).ends_with(1);
+    assert!(run.stderr.contains("keys.parquet"), "{}", run.stderr);
+    let summary = run.json();
+    assert_eq!((&summary["objects"]["done"], &summary["objects"]["left"]), (&1.into(), &0.into()), "{summary}");
+    assert!(summary["failures"].to_string().contains("damaged.json.gz"), "{summary}");
+}
+
+#[test]
+fn what_failed_is_named_also_where_a_commit_fails() {
+    let logs = Logs::new().with_a_damaged_one();
+    // A file where the table's folder is to be.
+    write(&logs.out.join("usage"), b"");
+    let args = ["backfill".into(), logs.root.clone(), "--output".into(), logs.out.clone()];
+    let run = keytrail(args).ends_with(1);
+    let first = "2 found: 0 done, 0 already done, 0 skipped, 1 failed, 1 left for the next run\n";
+    assert!(run.stdout.contains(first) && !run.stdout.contains("do not add up"), "{}", run.stdout);
+    assert!(run.stdout.contains("FAILED    file://") && run.stdout.contains("damaged.json.gz"), "{}", run.stdout);
+    assert!(run.stderr.contains("keytrail: "), "{}", run.stderr);
+}
