@@ -1,9 +1,11 @@
 //! Objects in the local file system.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
+
+use walkdir::DirEntry;
 
 use super::{FetchError, Store, object_name};
 use crate::model::object::ObjectRef;
@@ -28,11 +30,13 @@ pub fn list(sources: &[PathBuf], leave_out: Option<&Path>) -> std::io::Result<Li
         let root =
             source.canonicalize().map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", source.display())))?;
         let walk = walkdir::WalkDir::new(&root).follow_links(true).into_iter();
+        let mut links = Links::default();
         for entry in walk.filter_entry(|entry| !is_no_place_for_logs(entry, &root) && Some(entry.path()) != leave_out) {
             match entry.map_err(|e| (e.path().map(Path::to_owned), e.to_string())) {
+                Ok(entry) if entry.file_type().is_dir() => links.enter(&entry),
                 // A file that was named is taken whatever its name.
                 Ok(entry) if entry.path() != root && !may_be_a_log(entry.path()) => {}
-                Ok(entry) if entry.file_type().is_file() => match reference(entry.path()) {
+                Ok(entry) if entry.file_type().is_file() => match links.resolved(&entry).and_then(reference) {
                     Ok(object) => listing.objects.push(object),
                     Err(e) => listing.unreadable.push((uri(entry.path()), e.to_string())),
                 },
@@ -49,7 +53,7 @@ pub fn list(sources: &[PathBuf], leave_out: Option<&Path>) -> std::io::Result<Li
 }
 
 /// `.git` and its like, and outputs of keytrail; never the folder that was asked for.
-fn is_no_place_for_logs(entry: &walkdir::DirEntry, root: &Path) -> bool {
+fn is_no_place_for_logs(entry: &DirEntry, root: &Path) -> bool {
     entry.file_type().is_dir()
         && entry.path() != root
         && (entry.file_name().to_string_lossy().starts_with('.') || entry.path().join("_ledger").is_dir())
@@ -59,10 +63,36 @@ fn uri(path: &Path) -> String {
     format!("file://{}", path.display())
 }
 
-fn reference(path: &Path) -> std::io::Result<ObjectRef> {
+/// Folders of a walk that are links, and where they lead to.
+#[derive(Default)]
+struct Links(Vec<(PathBuf, PathBuf)>);
+
+impl Links {
+    /// Notes a folder if it is a link; one that leads nowhere is an error of the walk already.
+    fn enter(&mut self, folder: &DirEntry) {
+        if folder.path_is_symlink()
+            && let Ok(real) = folder.path().canonicalize()
+        {
+            self.0.push((folder.path().to_owned(), real));
+        }
+    }
+
+    /// A file's path without links: the file is one object, whatever path leads to it.
+    fn resolved(&self, file: &DirEntry) -> std::io::Result<PathBuf> {
+        if file.path_is_symlink() {
+            return file.path().canonicalize();
+        }
+        // The last that it lies below is the innermost.
+        let linked = self.0.iter().rev().find_map(|(link, real)| Some(real.join(file.path().strip_prefix(link).ok()?)));
+        Ok(linked.unwrap_or_else(|| file.path().to_owned()))
+    }
+}
+
+fn reference(path: PathBuf) -> std::io::Result<ObjectRef> {
     let metadata = path.metadata()?;
     let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let key = path.to_string_lossy().into_owned();
+    let no_text = || std::io::Error::new(ErrorKind::InvalidFilename, "its name is not UTF-8: rename it");
+    let key = path.into_os_string().into_string().map_err(|_| no_text())?;
     Ok(ObjectRef {
         bucket: String::new(),
         etag: format!("{:x}-{:x}", metadata.len(), modified.as_nanos()),

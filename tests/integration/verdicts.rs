@@ -81,3 +81,40 @@ fn what_failed_is_named_also_where_a_commit_fails() {
     assert!(run.stdout.contains("FAILED    file://") && run.stdout.contains("damaged.json.gz"), "{}", run.stdout);
     assert!(run.stderr.contains("keytrail: "), "{}", run.stderr);
 }
+
+#[test]
+#[cfg(unix)]
+fn a_name_that_is_no_text_is_said_and_each_is_counted() {
+    use std::os::unix::ffi::OsStrExt;
+    let logs = Logs::new();
+    for name in [&b"one\xff.json"[..], b"one\xfe.json"] {
+        let path = logs.root.join(std::ffi::OsStr::from_bytes(name));
+        if fs::write(&path, one_call("odd")).is_err() {
+            eprintln!("skipped: this file system has no such names");
+            return;
+        }
+    }
+    let summary = backfill(&[&logs.root], &logs.out, &[]).ends_with(1).json();
+    assert_eq!((&summary["objects"]["found"], &summary["objects"]["failed"]), (&3.into(), &2.into()), "{summary}");
+    let failures = summary["failures"].as_array().expect("failures");
+    assert!(failures.iter().all(|failure| failure["reason"] == "its name is not UTF-8: rename it"), "{summary}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_link_is_the_file_that_it_leads_to() {
+    let logs = Logs::new();
+    let file = files_below(&logs.root).remove(0);
+    let elsewhere = logs.folder.path().join("elsewhere");
+    write(&elsewhere.join("other/other.json"), &one_call("other"));
+    let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, logs.root.join(name)).expect("a link");
+    link(&file, "link.json.gz");
+    link(&elsewhere, "folder");
+    link(&elsewhere.join("other"), "inner");
+    link(&elsewhere.join("other/other.json"), "other.json");
+    let summary = backfill(&[&logs.root], &logs.out, &[]).ends_with(0).json();
+    assert_eq!((&summary["objects"]["done"], &summary["records"]["duplicate"]), (&2.into(), &0.into()), "{summary}");
+    assert_holds(&logs.out);
+    let summary = backfill(&[&elsewhere], &logs.out, &[]).ends_with(0).json();
+    assert_eq!(summary["objects"]["already_done"], 1, "{summary}");
+}
