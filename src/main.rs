@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use keytrail::alerts::target::TargetError;
 use keytrail::cli::Cli;
-use keytrail::commands::{self, Verdict};
+use keytrail::commands::{self, Verdict, WrongUsage};
 use keytrail::config::ConfigError;
 use keytrail::report::escape::terminal;
 
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             // Standard error is the last place there is.
             let _ = text.lines().try_for_each(|line| writeln!(io::stderr(), "{}", terminal(line)));
             // As clap ends on a flag that makes no sense.
-            let is_usage = error.is::<ConfigError>() || error.is::<TargetError>();
+            let is_usage = error.is::<ConfigError>() || error.is::<TargetError>() || error.is::<WrongUsage>();
             if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }

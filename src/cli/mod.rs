@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::values::Place;
-use self::values::{byte_size, day, duration, severity, time, visibility};
+use self::values::{account, byte_size, day, duration, severity, time, visibility};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 
@@ -112,7 +112,7 @@ pub struct Filter {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub to: Option<Seconds>,
     /// Only files of this account, by their path (may be repeated).
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Vec<String>,
     /// Only files of this Region, by their path (may be repeated).
     #[arg(long, value_name = "REGION")]

@@ -53,6 +53,11 @@ pub(super) fn severity(word: &str) -> Result<Severity, String> {
     Severity::parse(&word.to_ascii_lowercase()).ok_or_else(|| "one of info, low, medium, high, critical".to_owned())
 }
 
+pub(super) fn account(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_id { Ok(text.to_owned()) } else { Err("an account has 12 digits".to_owned()) }
+}
+
 pub(super) fn day(text: &str) -> Result<Seconds, String> {
     Seconds::parse_date(text).ok_or_else(|| "no date YYYY-MM-DD".to_owned())
 }

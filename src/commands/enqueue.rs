@@ -28,6 +28,7 @@ const ATTEMPTS: u32 = 6;
 
 pub(super) fn run(args: &Enqueue, out: &mut dyn Write) -> Result<Verdict> {
     let started = Instant::now();
+    let wanted = args.filter.wanted()?;
     let network = Network::for_queue(&args.aws, &args.queue_url)?;
     let queue = Arc::new(network.queue(&args.queue_url));
     let bar = ProgressBar::new_spinner();
@@ -36,7 +37,7 @@ pub(super) fn run(args: &Enqueue, out: &mut dyn Write) -> Result<Verdict> {
     for source in &args.sources {
         let Place::S3(location) = source else { bail!("only s3://bucket/prefix can be put on a queue") };
         let mut sender = Sender { queue: Arc::clone(&queue), calls: JoinSet::new(), open: Vec::new() };
-        each_page(location, &args.filter.wanted(), &network, async |page| {
+        each_page(location, &wanted, &network, async |page| {
             objects += page.len() as u64;
             bytes += page.iter().map(|object| object.size).sum::<u64>();
             for named in page.into_iter().map(named).collect::<Vec<_>>().chunks(OBJECTS_OF_A_MESSAGE) {

@@ -32,6 +32,11 @@ pub enum Verdict {
     Bad,
 }
 
+/// Flags that make no sense together, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(&'static str);
+
 /// Runs a command.
 ///
 /// # Errors

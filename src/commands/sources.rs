@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
+use super::WrongUsage;
 use super::network::Network;
 use crate::cli::{Filter, Place};
 use crate::cloud::Retries;
@@ -23,13 +24,17 @@ pub(super) struct Sources {
 
 impl Filter {
     /// What is wanted, as sources take it.
-    pub(super) fn wanted(&self) -> Wanted {
-        Wanted { from: self.from, to: self.to, accounts: self.account.clone(), regions: self.region.clone() }
+    pub(super) fn wanted(&self) -> Result<Wanted, WrongUsage> {
+        if self.from.zip(self.to).is_some_and(|(from, to)| from > to) {
+            return Err(WrongUsage("--from is later than --to: no file is delivered between them"));
+        }
+        Ok(Wanted { from: self.from, to: self.to, accounts: self.account.clone(), regions: self.region.clone() })
     }
 
     /// What to say when nothing was found.
     pub(super) fn hint(&self) -> &'static str {
-        let asks = self.wanted() != Wanted::default();
+        let days = self.from.is_some() || self.to.is_some();
+        let asks = days || !self.account.is_empty() || !self.region.is_empty();
         if asks { " that the filters want: see --from, --to, --account, --region" } else { "" }
     }
 }

@@ -118,3 +118,19 @@ fn a_link_is_the_file_that_it_leads_to() {
     let summary = backfill(&[&elsewhere], &logs.out, &[]).ends_with(0).json();
     assert_eq!(summary["objects"]["already_done"], 1, "{summary}");
 }
+
+#[test]
+fn filters_that_nothing_can_meet_are_wrong_usage() {
+    let logs = Logs::new();
+    for (flags, hint) in [
+        (&["--from", "2026-03-02", "--to", "2026-03-01"][..], "--from is later than --to"),
+        (&["--account", "12"], "12 digits"),
+        (&["--account", "11112222333x"], "12 digits"),
+    ] {
+        let said = backfill(&[&logs.root], &logs.out, flags).ends_with(2).stderr;
+        assert!(said.contains(hint), "{said}");
+    }
+    assert!(!logs.out.exists());
+    backfill(&[&logs.root], &logs.out, &["--from", "2026-03-02", "--to", "2026-03-02", "--account", ACCOUNT])
+        .ends_with(0);
+}
