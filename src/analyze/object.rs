@@ -208,7 +208,11 @@ impl<'a> Analysis<'a> {
     /// Takes what a scan found. If a record swallowed others, returns where to scan again; what was
     /// found behind that place is found once more.
     fn chunk(&mut self, buffer: &Buffer, parser: &mut Parser, list: List) -> Option<usize> {
+        let before = self.drawn.records.total();
         let again = self.selected(buffer.json(), parser, list);
+        let counted = self.drawn.records.total() - before + self.documents.len() as u64;
+        // Each record that the scan counts has one outcome, or is a document and still to be read.
+        debug_assert!(again.is_some() || counted == parser.found.records(), "{counted} of {}", parser.found.records());
         for stray in parser.found.strays.iter().filter(|stray| again.is_none_or(|again| stray.start < again)) {
             for piece in pieces(buffer.json(), stray.clone()) {
                 self.reject(buffer.json(), piece, &"not a JSON object");

@@ -57,10 +57,15 @@ impl Found {
         self.passed_over = 0;
     }
 
+    /// Objects in the list, selected or passed over.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.selected.len() as u64 + self.passed_over
+    }
+
     /// What counts against a scan's limit: all that its lists hold, and what was passed over.
     fn len(&self) -> usize {
-        let listed = self.selected.len() + self.strays.len();
-        listed.saturating_add(usize::try_from(self.passed_over).unwrap_or(usize::MAX))
+        usize::try_from(self.records()).unwrap_or(usize::MAX).saturating_add(self.strays.len())
     }
 }
 
