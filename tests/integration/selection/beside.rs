@@ -191,7 +191,15 @@ fn the_kind_of_a_list_is_that_of_its_first_record_whatever_stands_before_it() {
 fn what_does_not_end_is_not_walked_again_and_again() {
     let [first, second] = records();
     let started = std::time::Instant::now();
-    for line in ["{\"a\":[\n", "{\"Records\":[]}!\n", ",\n{\"Records\":[]}", "{\"a\":\"\n", "{}!", "# comment\n{\n"] {
+    for line in [
+        "{\"a\":\n",
+        "{\"a\":[\n",
+        "{\"Records\":[]}!\n",
+        ",\n{\"Records\":[]}",
+        "{\"a\":\"\n",
+        "{}!",
+        "# comment\n{\n",
+    ] {
         let lines = line.repeat(40_000);
         for file in [
             format!("{lines}\n{first}"),
