@@ -198,6 +198,11 @@ fn write_text(out: &mut dyn Write, found: &Verification) -> Result<()> {
     for problem in &found.problems {
         writeln!(out, "PROBLEM  {}", terminal(problem))?;
     }
-    writeln!(out, "{}", if found.problems.is_empty() { "all holds" } else { "something does not hold" })?;
+    let verdict = if found.problems.is_empty() {
+        "all holds"
+    } else {
+        "something does not hold; if another process writes here at this moment, verify again when it is done"
+    };
+    writeln!(out, "{verdict}")?;
     Ok(())
 }
