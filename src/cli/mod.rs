@@ -279,7 +279,7 @@ pub struct FindingsArgs {
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
     /// Only this account: of the trail, the key or the principal, or named in the evidence.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
     /// Only this principal: ARN, the name at its end, or the session.
     #[arg(long, value_name = "NAME")]

@@ -175,6 +175,7 @@ fn a_reencrypt_out_of_ones_own_keys_is_counted_and_found() {
     assert_eq!(on("findings", &out, &["--key", &key(OWNER, 1), "--format", "json"]).ends_with(0).json_lines().len(), 1);
     let said = on("findings", &out, &["--key", "alias/nobody"]).ends_with(1).said();
     assert!(said.contains("no key alias/nobody in this output"), "{said}");
+    on("findings", &out, &["--account", "12345"]).ends_with(2);
 }
 
 #[test]
