@@ -24,6 +24,7 @@ mod tally;
 pub mod trail;
 
 use crate::kms::call::Call;
+use crate::model::arn::owner_account;
 use crate::model::history::History;
 use crate::model::key_change::KeyChange;
 use crate::model::severity::Severity;
@@ -103,6 +104,12 @@ pub struct Day<'a> {
 }
 
 impl Day<'_> {
+    /// Whether a key is of an own account.
+    #[must_use]
+    pub fn owns(&self, key_arn: &str) -> bool {
+        owner_account(key_arn).is_some_and(|owner| self.is_own(owner))
+    }
+
     /// Whether the account counts as ours.
     #[must_use]
     pub fn is_own(&self, account: &str) -> bool {

@@ -1,6 +1,5 @@
 //! Own keys that foreign accounts use (DOMAIN A.8, XA-INBOUND): the first day of a pair, then a row a day.
 
-use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
@@ -31,7 +30,7 @@ impl Watch for Inbound {
         }
         let caller = row.principal_account_id;
         let keys = [row.key_arn, row.destination_key_arn];
-        let own = keys.into_iter().find(|key| owner_account(key).is_some_and(|owner| day.is_own(owner)));
+        let own = keys.into_iter().find(|key| day.owns(key));
         if let Some(key) = own.filter(|_| day.is_foreign(caller)) {
             let used = self.0.of([key, caller]);
             used.tally.add(row);

@@ -2,7 +2,6 @@
 
 use super::foreign_owner;
 use crate::kms::operations::is_encrypt_side;
-use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
 use crate::rules::draft::Draft;
@@ -27,7 +26,7 @@ impl Watch for Encryption {
         if !row.succeeded() || !WRITES_FOR_PRINCIPAL.contains(&row.via_service) {
             return;
         }
-        let encrypted_under = if row.event_name == "ReEncrypt" && !is_own(row.key_arn, day) {
+        let encrypted_under = if row.event_name == "ReEncrypt" && !day.owns(row.key_arn) {
             // From an own key, it is another rule's.
             UsageRow { key_arn: row.destination_key_arn, key_ref: "", ..*row }
         } else if is_encrypt_side(row.event_name) {
@@ -43,10 +42,6 @@ impl Watch for Encryption {
     fn judge(self: Box<Self>, day: &Day<'_>) -> Vec<Draft> {
         self.0.iter().filter_map(|([who, key, owner], tally)| verdict(who, key, owner, tally, day)).collect()
     }
-}
-
-fn is_own(key_arn: &str, day: &Day<'_>) -> bool {
-    owner_account(key_arn).is_some_and(|owner| day.is_own(owner))
 }
 
 fn verdict(who: &str, key: &str, owner: &str, tally: &Tally, day: &Day<'_>) -> Option<Draft> {
