@@ -274,4 +274,27 @@ mod tests {
             assert!(seen.is_ok());
         }
     }
+
+    #[test]
+    fn a_key_whose_owner_has_no_trail_is_counted_by_the_callers_copy_alone() {
+        let (caller, source_owner, nobody) = ("111122223333", "444455556666", "777777777777");
+        let [source, destination] = [source_owner, nobody]
+            .map(|account| format!("arn:aws:kms:us-east-1:{account}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
+        let copy = |account, side| UsageRow {
+            event_name: "ReEncrypt",
+            account_id: account,
+            destination_key_arn: &destination,
+            side,
+            ..used(&source, caller)
+        };
+        let trails = [caller, source_owner].map(str::to_owned);
+        let mut fold = Fold::new(History::new([caller.to_owned()].into(), trails.into()));
+        fold.usage(0, [copy(caller, "caller"), copy(source_owner, "owner")].into_iter(), |_, _| ());
+        let mut told = Vec::new();
+        let seen = fold.finish().uses.chunks(10, |rows| {
+            told.extend(rows.iter().map(|row| (row.key_arn.to_owned(), row.requests)));
+            Ok::<_, ()>(())
+        });
+        assert_eq!((seen, told), (Ok(()), vec![(source.clone(), 1), (destination.clone(), 1)]));
+    }
 }
