@@ -38,7 +38,8 @@ impl<'a> Contexts<'a> {
         let pairs = objects
             .into_iter()
             .flat_map(Json::members)
-            .filter_map(|(name, value)| Some(Pair { name, value: value.str()?, known: context_names::known(name) }));
+            .filter_map(|(name, value)| value.str().map(|value| (name, value)))
+            .map(|(name, value)| Pair { name, value, known: context_names::known_pair(name, value) });
         Self { objects, pairs: pairs.collect() }
     }
 

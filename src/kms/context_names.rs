@@ -63,6 +63,17 @@ pub fn known(name: &str) -> Option<&'static ContextName> {
         .or_else(|| prefixes.iter().find(|(prefix, _)| name.starts_with(prefix)).map(|(_, known)| *known))
 }
 
+/// What is known of a pair: some names tell only together with the value.
+#[must_use]
+pub fn known_pair(name: &str, value: &str) -> Option<&'static ContextName> {
+    known(name).or_else(|| {
+        (name == ELASTIC_TRANSCODER.name && value == "elastictranscoder.amazonaws.com").then_some(&ELASTIC_TRANSCODER)
+    })
+}
+
+static ELASTIC_TRANSCODER: ContextName =
+    name("service", "elastictranscoder", Nothing, false, &["elastictranscoder", "opaque"]);
+
 /// The names, ready to be asked for: every context of every call is.
 struct Lookup {
     whole: FxHashMap<&'static str, &'static ContextName>,
@@ -166,6 +177,9 @@ mod tests {
         assert_eq!(claimed("secretarn"), None);
         assert_eq!(claimed("aws-crypto-public-key"), None);
         assert!(known("aws-crypto-ec:anything").is_some_and(ContextName::is_client_side));
+        let transcoder = |value| known_pair("service", value).map(|known| known.service);
+        assert_eq!(transcoder("elastictranscoder.amazonaws.com"), Some("elastictranscoder"));
+        assert_eq!(transcoder("billing"), None);
         assert!(known("kms:EncryptionContext:aws:events:event-bus:arn").is_some());
     }
 }

@@ -122,8 +122,10 @@ fn assumed_role<'a>(id: &Identity<'a>) -> Parts<'a> {
     if id.session.get("assumedRoot").bool() == Some(true) {
         return (root_arn(id), PrincipalKind::Root, session);
     }
-    if role == "aws:ec2-infrastructure" {
-        return (Cow::Borrowed("svc:ebs"), PrincipalKind::ServiceRole, session);
+    // Its principal id names it where no ARN does.
+    let instance = id.principal_id.filter(|_| arn.is_none()).and_then(|who| who.split_once(":aws:ec2-infrastructure:"));
+    if role == "aws:ec2-infrastructure" || instance.is_some() {
+        return (Cow::Borrowed("svc:ebs"), PrincipalKind::ServiceRole, session.or(instance.map(|(_, id)| id)));
     }
     if role.starts_with("aws:") || issuer.is_some_and(is_service_linked) {
         return (Cow::Borrowed(issuer.or(id.arn).map_or("", trim_session)), PrincipalKind::ServiceRole, session);
@@ -192,4 +194,22 @@ fn identity_center<'a>(id: &Identity<'a>) -> Parts<'a> {
     let store = id.on_behalf_of.get("identityStoreArn").str().unwrap_or_default();
     let user = id.on_behalf_of.get("userId").str();
     (Cow::Owned(format!("{store}/{}", user.unwrap_or("unknown"))), PrincipalKind::IdentityCenter, user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ec2_does_for_an_instance_is_a_services_doing() {
+        for (arn, principal_id) in [
+            (Some("arn:aws:sts::111122223333:assumed-role/aws:ec2-infrastructure/i-0abc"), None),
+            (None, Some("111122223333:aws:ec2-infrastructure:i-0abc")),
+        ] {
+            let identity = Identity { kind: "AssumedRole", arn, principal_id, ..Identity::default() };
+            let (key, kind, session) = assumed_role(&identity);
+            assert_eq!((&*key, session), ("svc:ebs", Some("i-0abc")));
+            assert_eq!(kind, PrincipalKind::ServiceRole);
+        }
+    }
 }

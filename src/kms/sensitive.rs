@@ -34,6 +34,7 @@ pub fn in_value(name: &str, value: &str) -> Option<&'static Detector> {
     }
     shape_of(SHAPES.iter(), value)
         .or_else(|| (value.len() >= 4 && NAME_HINT.is_match(name.as_bytes())).then_some(&SECRET_NAME))
+        .or_else(|| shape_of([&*PRINCIPAL_ID].into_iter(), value))
         .or_else(|| looks_random(value).then_some(&RANDOM))
 }
 
@@ -119,6 +120,10 @@ static SHAPES: LazyLock<[Shape; 12]> = LazyLock::new(|| {
     ]
 });
 
+/// Who somebody is, and no secret: it speaks where nothing worse does.
+static PRINCIPAL_ID: LazyLock<Shape> =
+    LazyLock::new(|| shape!("aws_principal_id", Severity::Info, r"\b(?:AROA|AIDA)[A-Z2-7]{16,17}\b", |_| true));
+
 #[expect(clippy::expect_used, reason = "the patterns are constants, and a test uses each")]
 fn pattern(text: &str) -> Regex {
     // ASCII classes: the values are machine-made, and Unicode tables would triple the size.
@@ -197,6 +202,10 @@ mod tests {
         for (name, value, expected) in [
             ("k", "AKIAIOSFODNN7EXAMPLE", Some("aws_access_key_id")),
             ("k", "AKIAIOSFODNN7EXAMPL", None),
+            ("k", "AIDACKCEVSQ6C2EXAMPLE", Some("aws_principal_id")),
+            ("k", "AROADBQP57FF2AEXAMPLE:session", Some("aws_principal_id")),
+            ("k", "AIDACKCEVSQ6C2EXAMPLE for jane@example.com", Some("email")),
+            ("token", "AIDACKCEVSQ6C2EXAMPLE", Some("secret_name")),
             ("k", "-----BEGIN RSA PRIVATE KEY-----", Some("private_key")),
             ("k", "eyJhbGciOiJI.eyJzdWIiOiIx.dozjgNryP4J3", Some("jwt")),
             ("k", "postgres://app:hunter22@db/x", Some("url_credential")),
