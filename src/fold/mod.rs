@@ -13,7 +13,8 @@ mod uses;
 use hashbrown::HashMap;
 use rustc_hash::FxBuildHasher;
 
-use crate::kms::failure::DRY_RUN;
+use crate::kms::failure::{DRY_RUN, Ending};
+use crate::model::alias_keys::AliasKeys;
 use crate::model::arn::owner_account;
 use crate::model::configuration::ConfigurationRow;
 use crate::model::history::History;
@@ -111,10 +112,11 @@ impl Fold {
         rows: impl Iterator<Item = UsageRow<'b>>,
         mut see: impl FnMut(&UsageRow<'b>, &History),
     ) {
+        let alias_keys = self.history.alias_keys();
         let (mut keys, mut known) = (Places::default(), uses::Known::default());
         self.uses.reserve(rows.size_hint().0);
         for row in rows {
-            for used in each_key(&row) {
+            for used in each_key(&row, &alias_keys) {
                 let (place, owner) = keys.of(used.key_arn, |arn| (self.place(arn), owner_account(arn)));
                 let counts = self.history.counts_once(&used, owner);
                 self.keys[place].used(&used, owner, counts, &mut self.pool);
@@ -170,16 +172,31 @@ impl Fold {
 }
 
 /// A row as a use of each of its keys: a `ReEncrypt` uses two. The context in the row is that of the first.
-fn each_key<'b>(row: &UsageRow<'b>) -> impl Iterator<Item = UsageRow<'b>> + use<'b> {
-    let source = Some(*row).filter(|row| !row.key_arn.is_empty());
-    let destination = (!row.destination_key_arn.is_empty() && row.destination_key_arn != row.key_arn)
-        .then_some(UsageRow { key_arn: row.destination_key_arn, context_pattern: "", ..*row });
+fn each_key<'b>(row: &UsageRow<'b>, alias_keys: &'b AliasKeys) -> impl Iterator<Item = UsageRow<'b>> + use<'b> {
+    let first = if row.key_arn.is_empty() { key_named(row, alias_keys).unwrap_or_default() } else { row.key_arn };
+    let source = Some(UsageRow { key_arn: first, ..*row }).filter(|row| !row.key_arn.is_empty());
+    let destination = (!row.destination_key_arn.is_empty() && row.destination_key_arn != first).then_some(UsageRow {
+        key_arn: row.destination_key_arn,
+        context_pattern: "",
+        ..*row
+    });
     source.into_iter().chain(destination)
+}
+
+/// The key of a row that names it by an alias only, as calls that were refused do, and other services.
+fn key_named<'b>(row: &UsageRow<'_>, alias_keys: &'b AliasKeys) -> Option<&'b str> {
+    // What was not found was not there yet, or no more.
+    if row.key_ref.is_empty() || Ending::of(Some(row.error_code)) == Ending::NotFound {
+        return None;
+    }
+    let account = if row.principal_account_id.is_empty() { row.account_id } else { row.principal_account_id };
+    alias_keys.key(row.key_ref, account, row.region)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::history::Trails;
     use crate::model::time::Seconds;
     use crate::model::usage::Relation;
 
@@ -215,7 +232,7 @@ mod tests {
         let (own, other) = ("111122223333", "444455556666");
         let [in_own, in_other] =
             [own, other].map(|owner| format!("arn:aws:kms:us-east-1:{owner}:key/1234abcd-12ab-34cd-56ef-1234567890ab"));
-        let mut fold = Fold::new(History::new([own.to_owned()].into(), [].into()));
+        let mut fold = Fold::new(History::new([own.to_owned()].into(), Trails::new()));
         let rows = [used(&in_own, other), used("no ARN", own), used(&in_other, own), used(&in_own, own)];
         fold.usage(0, rows.into_iter(), |_, _| ());
         let mut relations = Vec::new();
@@ -228,6 +245,7 @@ mod tests {
             [(own, Relation::Same), (own, Relation::Inbound), (other, Relation::Outbound), ("", Relation::Unknown)];
         assert_eq!(relations, expected.map(|(owner, relation)| (owner.to_owned(), relation)));
     }
+
     #[test]
     fn a_reencrypt_is_a_use_of_both_keys_each_counted_once() {
         let (caller, owner) = ("111122223333", "444455556666");
@@ -249,8 +267,7 @@ mod tests {
             (vec![owner], vec![owners()]),
             (vec![caller, owner], vec![callers(), owners()]),
         ] {
-            let trails: std::collections::BTreeSet<String> = trails.into_iter().map(str::to_owned).collect();
-            let mut fold = Fold::new(History::new([caller.to_owned()].into(), trails.clone()));
+            let mut fold = Fold::new(History::new([caller.to_owned()].into(), in_us_east_1(&trails)));
             let dry = UsageRow { error_reason: DRY_RUN, ..rows[0] };
             fold.usage(0, rows.into_iter().chain([dry]), |_, _| ());
             let Snapshots { keys, uses, history, .. } = fold.finish();
@@ -287,14 +304,52 @@ mod tests {
             side,
             ..used(&source, caller)
         };
-        let trails = [caller, source_owner].map(str::to_owned);
-        let mut fold = Fold::new(History::new([caller.to_owned()].into(), trails.into()));
-        fold.usage(0, [copy(caller, "caller"), copy(source_owner, "owner")].into_iter(), |_, _| ());
+        let history = History::new([caller.to_owned()].into(), in_us_east_1(&[caller, source_owner]));
+        let told = uses_of(Fold::new(history), [copy(caller, "caller"), copy(source_owner, "owner")]);
+        assert_eq!(told, [(source.clone(), 1), (destination.clone(), 1)]);
+    }
+
+    #[test]
+    fn an_owners_trail_of_another_region_has_no_copy() {
+        let (caller, owner) = ("111122223333", "444455556666");
+        let key = format!("arn:aws:kms:eu-west-1:{owner}:key/1234abcd-12ab-34cd-56ef-1234567890ab");
+        let row = UsageRow { region: "eu-west-1", ..used(&key, caller) };
+        let history = History::new([caller.to_owned()].into(), in_us_east_1(&[caller, owner]));
+        assert_eq!(uses_of(Fold::new(history), [row]), [(key.clone(), 1)]);
+    }
+
+    #[test]
+    fn a_key_is_known_by_an_alias_that_never_moved() {
+        let account = "111122223333";
+        let [key, other] = ["1234abcd-12ab-34cd-56ef-1234567890ab", "00000000-12ab-34cd-56ef-1234567890ab"]
+            .map(|id| format!("arn:aws:kms:us-east-1:{account}:key/{id}"));
+        let row = |key_ref, error_code| UsageRow { key_ref, error_code, side: "local", ..used("", account) };
+        let rows = [
+            row("alias/app", "AccessDenied"),
+            row("arn:aws:kms:us-east-1:111122223333:alias/app", ""),
+            row("alias/app", "NotFoundException"),
+            row("alias/moved", "AccessDenied"),
+            row("alias/else", "AccessDenied"),
+        ];
+        let mut fold = Fold::new(History::default());
+        fold.learn_alias(&key, "alias/app");
+        [&key, &other].into_iter().for_each(|key| fold.learn_alias(key, "alias/moved"));
+        assert_eq!(uses_of(fold, rows), [(key.clone(), 2)]);
+    }
+
+    fn in_us_east_1(accounts: &[&str]) -> Trails {
+        accounts.iter().map(|account| ((*account).to_owned(), ["us-east-1".to_owned()].into())).collect()
+    }
+
+    /// Keys and requests of what `fold` makes of a day.
+    fn uses_of<const N: usize>(mut fold: Fold, rows: [UsageRow<'_>; N]) -> Vec<(String, i64)> {
+        fold.usage(0, rows.into_iter(), |_, _| ());
         let mut told = Vec::new();
         let seen = fold.finish().uses.chunks(10, |rows| {
             told.extend(rows.iter().map(|row| (row.key_arn.to_owned(), row.requests)));
             Ok::<_, ()>(())
         });
-        assert_eq!((seen, told), (Ok(()), vec![(source.clone(), 1), (destination.clone(), 1)]));
+        assert_eq!(seen, Ok(()));
+        told
     }
 }

@@ -21,7 +21,7 @@ use crate::lake::tables::usage::Usage;
 use crate::lake::{FoldFiles, Lake, LakeError, parquet};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::finding::Finding;
-use crate::model::history::History;
+use crate::model::history::{History, Trails};
 use crate::model::key_change::KeyChange;
 use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
@@ -150,16 +150,23 @@ fn history(
     usage: &BTreeMap<String, Vec<FileEntry>>,
     settings: &Settings,
 ) -> Result<History, LakeError> {
-    let mut trails = BTreeSet::new();
+    let mut trails = Trails::new();
     for file in usage.values().flatten() {
-        let rows = read::committed_rows::<Usage>(storage, file, Columns::These(&["account_id"]))?;
+        let rows = read::committed_rows::<Usage>(storage, file, Columns::These(&["account_id", "region"]))?;
         for batch in rows.batches() {
-            let accounts = batch.text("account_id")?.distinct(batch.len());
-            trails.extend(accounts.into_iter().filter(|account| !account.is_empty()).map(str::to_owned));
+            let (accounts, regions) = (batch.text("account_id")?, batch.text("region")?);
+            let mut last = ("", "");
+            for place in (0..batch.len()).map(|row| (accounts.at(row), regions.at(row))) {
+                // Rows are sorted by key: most are of the same place as the one before.
+                if place != last && !place.0.is_empty() {
+                    trails.entry(place.0.to_owned()).or_default().insert(place.1.to_owned());
+                }
+                last = place;
+            }
         }
     }
     let configured = &settings.accounts.own;
-    let own = if configured.is_empty() { trails.clone() } else { configured.clone() };
+    let own = if configured.is_empty() { trails.keys().cloned().collect() } else { configured.clone() };
     Ok(History::new(own, trails))
 }
 

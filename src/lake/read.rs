@@ -337,15 +337,6 @@ impl<'b> Text<'b> {
             Self::Plain(_) | Self::Missing => "",
         }
     }
-
-    /// The texts of all `rows` rows, and perhaps the empty one; some may be there more than once.
-    #[must_use]
-    pub fn distinct(&self, rows: usize) -> Vec<&'b str> {
-        match self {
-            Self::Dictionary { values, .. } => values.clone(),
-            Self::Plain(_) | Self::Missing => (0..rows).map(|row| self.at(row)).collect(),
-        }
-    }
 }
 
 /// A column of times.

@@ -79,6 +79,12 @@ pub fn key_arn(region: &str, account: &str, id: &str) -> String {
     format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
 }
 
+/// The ARN of an alias of `account`.
+#[must_use]
+pub fn alias_arn(region: &str, account: &str, alias: &str) -> String {
+    format!("arn:{}:kms:{region}:{account}:{alias}", partition(region))
+}
+
 /// The partition of a Region, by its prefix.
 fn partition(region: &str) -> &'static str {
     const BY_PREFIX: [(&str, &str); 5] = [

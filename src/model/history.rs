@@ -1,29 +1,32 @@
 //! What the fold remembers for the usage rules: which accounts are ours, whose keys are whose, and
 //! when somebody was first seen with a key of another account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::alias_keys::AliasKeys;
 use super::arn::is_aws_managed_alias;
 use super::event::Event;
 use super::strings::{Strings, Symbol};
 use super::usage::Relation;
 use super::usage_row::UsageRow;
 
+/// Regions by account.
+pub type Trails = BTreeMap<String, BTreeSet<String>>;
+
 /// The memory of a fold. Usage is shown to it day by day, in order.
 #[derive(Debug, Default)]
 pub struct History {
     /// Accounts that count as ours.
     pub own: BTreeSet<String>,
-    /// Accounts in whose trails records were found.
-    pub trails: BTreeSet<String>,
+    /// Accounts in whose trails records were found, and of which Regions.
+    trails: Trails,
     /// Key: the alias that speaks for it.
     aliases: FxHashMap<String, String>,
-    /// Account, Region and alias: the key that it was seen on first.
-    alias_keys: FxHashMap<String, String>,
-    /// Aliases that were seen on several keys.
-    moved: BTreeSet<String>,
+    /// Which key an alias means.
+    alias_keys: Arc<AliasKeys>,
     /// Key and user: the first day.
     first_days: FxHashMap<(Symbol, Symbol), i64>,
     /// Texts of the first days.
@@ -37,18 +40,14 @@ pub struct History {
 impl History {
     /// Starts with what is known before any usage is seen.
     #[must_use]
-    pub fn new(own: BTreeSet<String>, trails: BTreeSet<String>) -> Self {
+    pub fn new(own: BTreeSet<String>, trails: Trails) -> Self {
         Self { own, trails, ..Self::default() }
     }
 
     /// Learns that an alias was seen together with a key. An AWS-managed alias outweighs others: it
     /// never moves.
     pub fn learn_alias(&mut self, key_arn: &str, alias: &str) {
-        let place = format!("{} {alias}", key_arn.split(":key/").next().unwrap_or_default());
-        let first = self.alias_keys.entry(place.clone()).or_insert_with(|| key_arn.to_owned());
-        if first != key_arn {
-            self.moved.insert(place);
-        }
+        Arc::make_mut(&mut self.alias_keys).learn(key_arn, alias);
         // AWS's own before others, then by name: the order in which they are learned tells nothing.
         let rank = |alias: &str| (!is_aws_managed_alias(alias), alias.to_owned());
         if self.aliases.get(key_arn).is_none_or(|known| rank(alias) < rank(known)) {
@@ -59,9 +58,13 @@ impl History {
     /// An alias that always meant this key, as far as was seen. One that moved names no key well.
     #[must_use]
     pub fn alias(&self, key_arn: &str) -> Option<&str> {
-        let alias = self.aliases.get(key_arn)?;
-        let place = format!("{} {alias}", key_arn.split(":key/").next().unwrap_or_default());
-        (!self.moved.contains(&place)).then_some(alias)
+        self.aliases.get(key_arn).map(String::as_str).filter(|alias| self.alias_keys.is_one(key_arn, alias))
+    }
+
+    /// Which key an alias means.
+    #[must_use]
+    pub fn alias_keys(&self) -> Arc<AliasKeys> {
+        Arc::clone(&self.alias_keys)
     }
 
     /// Notes a key that cannot be AWS-managed.
@@ -80,13 +83,14 @@ impl History {
 
     /// Whether a row is the copy that counts as a use of its key, which is `owner`'s. KMS logs a call
     /// across accounts in each of them: the copy of the key's owner counts; where that one has no trail
-    /// here, the caller's; and where neither has, that of the owner of a `ReEncrypt`'s other key. A call that
+    /// of the Region here, the caller's; and where neither has, that of the owner of a `ReEncrypt`'s other key. A call that
     /// was refused, and another service's, is in the caller's trail only.
     #[must_use]
     pub fn counts_once(&self, row: &UsageRow<'_>, owner: Option<&str>) -> bool {
         let Some(owner) = owner.filter(|owner| *owner != row.account_id) else { return true };
         let is_logged_twice = row.side != "local" && row.event_source == Event::KMS && row.succeeded();
-        let has_better = |account: &str| account != row.account_id && self.trails.contains(account);
+        let has_trail = |account: &str| self.trails.get(account).is_some_and(|regions| regions.contains(row.region));
+        let has_better = |account: &str| account != row.account_id && has_trail(account);
         !is_logged_twice || !(has_better(owner) || has_better(row.principal_account_id))
     }
 

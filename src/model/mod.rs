@@ -1,5 +1,6 @@
 //! Plain data that every stage shares: one noun a file, no I/O, no policy.
 
+pub mod alias_keys;
 pub mod arn;
 pub mod configuration;
 pub mod escape;
