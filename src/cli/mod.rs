@@ -307,7 +307,7 @@ pub struct KeysArgs {
     /// Output of `backfill` or `tail`: a folder, or s3://bucket/prefix.
     #[arg(value_name = "OUT")]
     pub output: Place,
-    /// One key, by ARN, id or alias: its story.
+    /// One key, by ARN, id or alias: its story. As JSON, its row with `changes`, `uses` and `findings`.
     #[arg(value_name = "KEY")]
     pub key: Option<String>,
     /// Form of the output.

@@ -1,11 +1,11 @@
 //! `keytrail keys OUT KEY`: what is known of one key, what was done to it, who uses it, what was found.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
 use serde_json::Value;
 
-use super::Verdict;
 use super::findings::{self, Row, text};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::kms::via::Via;
@@ -24,20 +24,51 @@ use crate::rules::phrase;
 /// Rows shown of each part; the tables have all.
 const SHOWN: usize = 40;
 
-pub(super) fn write(out: &mut dyn Write, lake: &dyn Storage, key: &str, keys: &[Row]) -> Result<Verdict> {
-    if keys.is_empty() {
-        writeln!(out, "no key {} in this output; keytrail keys OUT lists them", terminal(key))?;
-        return Ok(Verdict::Bad);
+/// What the tables have of one key.
+pub(super) struct Story<'r> {
+    key: &'r Row,
+    /// By time; its aliases that went over to other keys too.
+    changes: Vec<Row>,
+    /// Most requests first.
+    uses: Vec<Row>,
+    /// Worst first.
+    findings: Vec<Row>,
+}
+
+impl<'r> Story<'r> {
+    pub(super) fn read(lake: &dyn Storage, key: &'r Row) -> Result<Self> {
+        let arn = text(key, "key_arn");
+        let of_key = |row: &Row| text(row, "key_arn") == arn;
+        let mut changes = read::records::<KeyChanges>(lake, |row| of_key(row) || text(row, "change") == "UpdateAlias")?;
+        let place = |row: &Row| ["account_id", "region", "alias"].map(|column| text(row, column).to_owned());
+        let aliases: BTreeSet<_> = changes.iter().filter(|row| of_key(row)).map(place).collect();
+        changes.retain(|row| of_key(row) || (!text(row, "alias").is_empty() && aliases.contains(&place(row))));
+        changes.sort_by(|a, b| text(a, "event_time").cmp(text(b, "event_time")));
+        let mut uses = read::records::<KeyUses>(lake, of_key)?;
+        uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
+        let concerns = |finding: &Row| of_key(finding) || findings::names(finding, Some(arn));
+        let findings = findings::merged(read::records::<Findings>(lake, concerns)?);
+        Ok(Self { key, changes, uses, findings })
     }
-    for row in keys {
-        let arn = text(row, "key_arn");
-        write_facts(out, row)?;
-        write_changes(out, read::records::<KeyChanges>(lake, |change| text(change, "key_arn") == arn)?)?;
-        write_uses(out, read::records::<KeyUses>(lake, |used| text(used, "key_arn") == arn)?)?;
-        let concerns = |finding: &Row| text(finding, "key_arn") == arn || findings::names(finding, Some(arn));
-        write_findings(out, read::records::<Findings>(lake, concerns)?)?;
+
+    /// The row of the key, and beside it all rows of the parts.
+    pub(super) fn json(self) -> Row {
+        let mut story = self.key.clone();
+        let parts = [("changes", self.changes), ("uses", self.uses), ("findings", self.findings)];
+        story.extend(parts.map(|(name, rows)| (name.to_owned(), rows.into())));
+        story
     }
-    Ok(Verdict::Good)
+
+    pub(super) fn write(&self, out: &mut dyn Write) -> Result<()> {
+        write_facts(out, self.key)?;
+        write_changes(out, text(self.key, "key_arn"), &self.changes)?;
+        write_uses(out, &self.uses)?;
+        write_findings(out, &self.findings)
+    }
+}
+
+fn requests(row: &Row) -> u64 {
+    row.get("requests").and_then(Value::as_u64).unwrap_or_default()
 }
 
 fn write_facts(out: &mut dyn Write, row: &Row) -> Result<()> {
@@ -87,15 +118,15 @@ fn grant_lines(grants: &str) -> Vec<String> {
     shown.chain((more > 0).then(|| format!("and {more} more; the table has them"))).collect()
 }
 
-fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
+fn write_changes(out: &mut dyn Write, key_arn: &str, changes: &[Row]) -> Result<()> {
     // Facts are in the head. What services do with grants is use, not story: told as a number.
-    changes.retain(|row| text(row, "change") != KeyChange::ALIAS_SEEN);
-    let acts = changes.len();
-    changes.retain(|row| !text(row, "change").ends_with("Grant") || text(row, "via_service").is_empty());
-    let by_services = acts - changes.len();
-    changes.sort_by(|a, b| text(a, "event_time").cmp(text(b, "event_time")));
+    let acts: Vec<&Row> = changes.iter().filter(|row| text(row, "change") != KeyChange::ALIAS_SEEN).collect();
+    let by_service = |row: &&&Row| text(row, "change").ends_with("Grant") && !text(row, "via_service").is_empty();
+    let by_services = acts.iter().filter(by_service).count();
+    let told: Vec<&Row> = acts.iter().filter(|row| !by_service(row)).copied().collect();
     writeln!(out, "\nWHAT WAS DONE TO IT")?;
-    let cells: Vec<_> = last(&changes)
+    let cells: Vec<_> = told[told.len().saturating_sub(SHOWN)..]
+        .iter()
         .map(|row| {
             vec![
                 text(row, "event_time").to_owned(),
@@ -103,12 +134,12 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
                 text(row, "outcome").to_owned(),
                 text(row, "key_state").to_owned(),
                 who(row),
-                detail(row),
+                detail(row, key_arn),
             ]
         })
         .collect();
     if by_services == 0 || !cells.is_empty() {
-        part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY", "DETAIL"], &cells, changes.len())?;
+        part(out, &["TIME", "ACT", "OUTCOME", "STATE AFTER", "BY", "DETAIL"], &cells, told.len())?;
     }
     if by_services > 0 {
         let besides = if cells.is_empty() { "nothing but" } else { "besides," };
@@ -119,11 +150,14 @@ fn write_changes(out: &mut dyn Write, mut changes: Vec<Row>) -> Result<()> {
 }
 
 /// What distinguishes this act from others of its name.
-fn detail(row: &Row) -> String {
+fn detail(row: &Row, key_arn: &str) -> String {
+    let other = text(row, "key_arn");
+    let gone_to = if other == key_arn { "" } else { other };
     let columns = ["alias", "grant_id", "grantee", "due_time", "rotation_type", "tags", "error_code"];
     let of_columns = columns.iter().map(|column| (*column, text(row, column).to_owned()));
     let of_policy = Some(text(row, "policy")).filter(|policy| !policy.is_empty()).map(policy_detail);
-    let all = of_columns.chain(of_policy.into_iter().flatten()).filter(|(_, value)| !value.is_empty());
+    let of_alias = [("gone_to", gone_to.to_owned())];
+    let all = of_columns.chain(of_policy.into_iter().flatten()).chain(of_alias).filter(|(_, value)| !value.is_empty());
     all.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
@@ -145,12 +179,10 @@ fn who(row: &Row) -> String {
     if via.is_empty() || by_itself { name } else { format!("{name} through {via}") }
 }
 
-fn write_uses(out: &mut dyn Write, mut uses: Vec<Row>) -> Result<()> {
-    let requests = |row: &Row| row.get("requests").and_then(Value::as_u64).unwrap_or_default();
-    uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
-    let all = uses.len();
-    uses.retain(|row| matches!(text(row, "operation_class"), "crypto" | "other_service"));
-    let besides = (all - uses.len()) as u64;
+fn write_uses(out: &mut dyn Write, all: &[Row]) -> Result<()> {
+    let is_use = |row: &&Row| matches!(text(row, "operation_class"), "crypto" | "other_service");
+    let uses: Vec<&Row> = all.iter().filter(is_use).collect();
+    let besides = (all.len() - uses.len()) as u64;
     writeln!(out, "\nWHO USES IT")?;
     let cells: Vec<_> = uses
         .iter()
@@ -185,8 +217,7 @@ fn class(row: &Row) -> String {
     }
 }
 
-fn write_findings(out: &mut dyn Write, rows: Vec<Row>) -> Result<()> {
-    let rows = findings::merged(rows);
+fn write_findings(out: &mut dyn Write, rows: &[Row]) -> Result<()> {
     writeln!(out, "\nFINDINGS")?;
     let cells: Vec<_> = rows
         .iter()
@@ -194,10 +225,6 @@ fn write_findings(out: &mut dyn Write, rows: Vec<Row>) -> Result<()> {
         .map(|row| ["severity", "event_time", "rule_id", "message"].map(|column| text(row, column).to_owned()).to_vec())
         .collect();
     part(out, &["SEVERITY", "TIME", "RULE", "MESSAGE"], &cells, rows.len())
-}
-
-fn last(rows: &[Row]) -> impl Iterator<Item = &Row> {
-    rows.iter().skip(rows.len().saturating_sub(SHOWN))
 }
 
 fn part(out: &mut dyn Write, header: &[&str], cells: &[Vec<String>], of: usize) -> Result<()> {

@@ -2,17 +2,18 @@
 
 use std::io::Write;
 
-use anyhow::Result;
+use anyhow::{Error, Result, bail};
 use serde_json::Value;
 
 use super::findings::{Row, text};
+use super::key_story::Story;
 use super::network::{self, Network};
-use super::{Verdict, key_story, unfolded};
+use super::{Verdict, unfolded};
 use crate::cli::{KeysArgs, RowFormat};
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::keys::Keys;
-use crate::report::escape::json_line;
+use crate::report::escape::{json_line, terminal};
 use crate::report::{csv, table};
 
 pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
@@ -21,21 +22,23 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
     let lake = lake.as_ref();
     let wanted = args.key.as_deref();
     let rows = read::records::<Keys>(lake, |row| wanted.is_none_or(|key| is_named(row, key)))?;
-    if let Some(key) = wanted.filter(|_| args.format == RowFormat::Text) {
-        let verdict = key_story::write(out, lake, key, &rows)?;
-        unfolded::note(out, lake)?;
-        return Ok(verdict);
+    if let Some(key) = wanted.filter(|_| rows.is_empty()) {
+        bail!("no key {} in this output; keytrail keys OUT lists them", terminal(key));
     }
     match args.format {
-        RowFormat::Text => {
-            write_text(out, &rows)?;
-            unfolded::note(out, lake)?;
-        }
-        RowFormat::Json => rows.iter().try_for_each(|row| writeln!(out, "{}", json_line(row)))?,
+        RowFormat::Text if wanted.is_some() => rows.iter().try_for_each(|row| Story::read(lake, row)?.write(out))?,
+        RowFormat::Text => write_text(out, &rows)?,
+        RowFormat::Json => rows.into_iter().try_for_each(|row| {
+            let told = if wanted.is_some() { Story::read(lake, &row)?.json() } else { row };
+            writeln!(out, "{}", json_line(&told)).map_err(Error::from)
+        })?,
         RowFormat::Csv => {
             let columns: Vec<_> = describe::<Keys>().columns.iter().map(|(name, ..)| *name).collect();
             csv::write(out, &columns, &rows)?;
         }
+    }
+    if args.format == RowFormat::Text {
+        unfolded::note(out, lake)?;
     }
     Ok(Verdict::Good)
 }

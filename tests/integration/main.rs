@@ -46,6 +46,7 @@ mod samples;
 mod selection;
 mod servers;
 mod soak;
+mod story;
 mod support;
 mod tail_life;
 mod telemetry;

@@ -276,7 +276,7 @@ fn keys_and_the_story_of_one() {
     // Where services did all that was done, it says so.
     let story = on("keys", out(), &["27c059b8-6d14-4590-8f22-4e163df5316f"]).ends_with(0).stdout;
     assert!(story.contains("nothing but 14 acts on grants that services made or ended"), "{story}");
-    assert!(on("keys", out(), &["no-such-key"]).ends_with(1).stdout.contains("no key no-such-key"));
+    assert!(on("keys", out(), &["no-such-key"]).ends_with(1).said().contains("no key no-such-key"));
 }
 
 #[test]
