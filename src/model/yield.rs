@@ -60,10 +60,17 @@ impl Yield {
     /// Bytes held, nearly: what an open batch costs.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let rejects: usize = self.rejects.iter().map(|r| r.raw.len() + 96).sum();
+        // Names take little, and nearly the same in each row; what has no bound is counted.
+        let findings = self.findings.iter().map(|f| 1_500 + f.message.len() + f.evidence.len()).sum::<usize>();
+        let key_changes = self.key_changes.iter().map(|c| 1_500 + c.policy.len() + c.tags.len()).sum::<usize>();
+        let configurations = self.configurations.iter().map(|c| 900 + c.resource.len()).sum::<usize>();
+        let rejects = self.rejects.iter().map(|r| 96 + r.raw.len()).sum::<usize>();
+        let unknown = self.unknown_operations.keys().map(|name| 96 + name.len()).sum::<usize>();
         self.usage.bytes()
-            + (self.findings.len() + self.key_changes.len()) * 1_500
-            + self.configurations.len() * 900
+            + findings
+            + key_changes
+            + configurations
+            + unknown
             + self.seen.len() * size_of::<SeenEvent>()
             + rejects
             + 512

@@ -48,7 +48,7 @@ pub fn judge(document: &str, key: &Key<'_>) -> Vec<Found> {
 /// The weaknesses of a policy that could be read.
 #[must_use]
 pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
-    let mut search = Search { policy, key, found: BTreeMap::new(), public: false };
+    let mut search = Search { policy, guards: Guards::of(policy), key, found: BTreeMap::new(), public: false };
     for statement in policy.statements.iter().filter(|statement| statement.allows) {
         search.look_at_statement(statement);
     }
@@ -74,8 +74,9 @@ pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
 #[must_use]
 pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
     let mut others: BTreeMap<String, Rights> = BTreeMap::new();
+    let all_guards = Guards::of(policy);
     for statement in policy.statements.iter().filter(|statement| statement.allows) {
-        let guards = guards(policy, statement);
+        let guards: Vec<&Guard> = all_guards.of_statement(statement).collect();
         let named: BTreeSet<String> = if is_public(statement) {
             guards.iter().flat_map(|guard| guard.exempt.iter().cloned()).collect()
         } else {
@@ -129,6 +130,7 @@ impl Rights {
 /// A policy while it is looked through.
 struct Search<'p> {
     policy: &'p Policy,
+    guards: Guards,
     key: &'p Key<'p>,
     found: BTreeMap<Weakness, Found>,
     /// Whether some statement lets everybody in: then root and administrators are let in too.
@@ -186,7 +188,7 @@ impl Search<'_> {
             _ if wide => (Weakness::Public, Severity::Critical),
             _ => (Weakness::Public, Severity::Medium),
         };
-        let guarded = !guards(self.policy, statement).is_empty();
+        let guarded = self.guards.of_statement(statement).next().is_some();
         let severity = if guarded { severity.lowered().lowered() } else { severity };
         self.note(weakness, severity, name);
     }
@@ -324,27 +326,37 @@ fn names_root(statement: &Statement, owner: &str) -> bool {
     !statement.not_principal && statement.principals.iter().any(|p| p.is_root() && p.account() == Some(owner))
 }
 
+/// The denies of a policy that keep strangers out. Other denies change no verdict.
+struct Guards(Vec<Guard>);
+
 /// A Deny that keeps strangers from all that a statement allows.
 struct Guard {
+    denies: Actions,
     /// Accounts that it lets through by name.
     exempt: BTreeSet<String>,
 }
 
-/// The guards of a statement. Other denies change no verdict.
-fn guards(policy: &Policy, allow: &Statement) -> Vec<Guard> {
-    let all = ADMIN | USE | READ;
-    // AWS's own services, in their own names, are no strangers.
-    let services = |condition: &Condition| condition.is_bool("aws:PrincipalIsAWSService", false);
-    let is_guard = |deny: &&Statement| {
-        !deny.allows
-            && deny.names_everybody()
-            && deny.conditions.iter().any(Condition::excludes_the_known)
-            && deny.conditions.iter().all(|condition| condition.excludes_the_known() || services(condition))
-            && deny.actions.covers(allow.actions.and(all))
-    };
-    let exempt = |deny: &Statement| {
-        let named = deny.conditions.iter().flat_map(Condition::accounts);
-        named.filter(|account| is_account_id(account)).map(str::to_owned).collect()
-    };
-    policy.statements.iter().filter(is_guard).map(|deny| Guard { exempt: exempt(deny) }).collect()
+impl Guards {
+    fn of(policy: &Policy) -> Self {
+        // AWS's own services, in their own names, are no strangers.
+        let services = |condition: &Condition| condition.is_bool("aws:PrincipalIsAWSService", false);
+        let is_guard = |deny: &&Statement| {
+            !deny.allows
+                && deny.names_everybody()
+                && deny.conditions.iter().any(Condition::excludes_the_known)
+                && deny.conditions.iter().all(|condition| condition.excludes_the_known() || services(condition))
+        };
+        let exempt = |deny: &Statement| {
+            let named = deny.conditions.iter().flat_map(Condition::accounts);
+            named.filter(|account| is_account_id(account)).map(str::to_owned).collect()
+        };
+        let guard = |deny: &Statement| Guard { denies: deny.actions, exempt: exempt(deny) };
+        Self(policy.statements.iter().filter(is_guard).map(guard).collect())
+    }
+
+    /// Those of a statement.
+    fn of_statement(&self, allow: &Statement) -> impl Iterator<Item = &Guard> {
+        let allowed = allow.actions.and(ADMIN | USE | READ);
+        self.0.iter().filter(move |guard| guard.denies.covers(allowed))
+    }
 }

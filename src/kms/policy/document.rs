@@ -54,10 +54,16 @@ pub enum Principal {
     Other(String),
 }
 
+/// Bytes of a document, at most: twice what KMS takes. What is longer is in no key's force, and costly to judge.
+const LONGEST: usize = 65_536;
+
 impl Policy {
-    /// Reads a document; `None` if it is no policy.
+    /// Reads a document; `None` if it is no policy, or none that KMS would take.
     #[must_use]
     pub fn read(document: &str) -> Option<Self> {
+        if document.len() > LONGEST {
+            return None;
+        }
         let mut policy: Value = serde_json::from_str(document).ok()?;
         // Some tools send the text of a text.
         if let Value::String(inner) = &policy {

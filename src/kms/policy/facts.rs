@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::analysis::{self, Key};
 use super::document::{Policy, Principal, Statement};
@@ -77,7 +78,7 @@ impl PolicyFacts {
             readable: true,
             weaknesses: found.iter().map(|found| found.weakness.id().to_owned()).collect(),
             accounts: accounts.collect(),
-            lines: policy.statements.iter().flat_map(lines).collect(),
+            lines: lines(policy),
         }
     }
 
@@ -118,8 +119,31 @@ impl Difference {
     }
 }
 
+/// Bytes of all lines of a policy, nearly. Few policies have a tenth of that, but a document of 32 KB may say as
+/// much of each of a thousand principals.
+const LINES: usize = 32_768;
+
+/// The lines of a policy. Those beyond what is kept are a line together, that tells whether they are the same.
+fn lines(policy: &Policy) -> BTreeSet<String> {
+    let (mut lines, mut bytes) = (BTreeSet::new(), 0);
+    let (mut rest, mut hash) = (0_usize, Xxh3::new());
+    for line in policy.statements.iter().flat_map(lines_of) {
+        if bytes + line.len() <= LINES {
+            bytes += line.len();
+            lines.insert(line);
+        } else {
+            rest += 1;
+            hash.update(line.as_bytes());
+        }
+    }
+    if rest > 0 {
+        lines.insert(format!("and {rest} more like these, together {:016x}", hash.digest()));
+    }
+    lines
+}
+
 /// A statement as lines: one a principal, so that a principal that comes or goes is a line that does.
-fn lines(statement: &Statement) -> Vec<String> {
+fn lines_of(statement: &Statement) -> impl Iterator<Item = String> {
     let effect = if statement.allows { "Allow" } else { "Deny" };
     let mut patterns = statement.patterns.clone();
     patterns.sort_unstable();
@@ -129,10 +153,35 @@ fn lines(statement: &Statement) -> Vec<String> {
         statement.conditions.iter().map(|c| format!("{} {} {}", c.operator, c.key, c.values.join(" or "))).collect();
     conditions.sort_unstable();
     let when = if conditions.is_empty() { String::new() } else { format!(" if {}", conditions.join(" and ")) };
-    if statement.not_principal {
-        let names: Vec<_> = statement.principals.iter().map(Principal::as_str).collect();
-        return vec![format!("{effect} {actions} to everybody but {}{when}", names.join(", "))];
+    let names: Vec<&str> = statement.principals.iter().map(Principal::as_str).collect();
+    let whom = if statement.not_principal {
+        vec![format!("everybody but {}", names.join(", "))]
+    } else {
+        names.into_iter().map(str::to_owned).collect()
+    };
+    whom.into_iter().map(move |whom| format!("{effect} {actions} to {whom}{when}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_much_a_policy_says_of_however_many_little_is_kept() {
+        let principals: Vec<String> = (0..900).map(|n| format!("arn:aws:iam::444455556666:role/r{n}")).collect();
+        let actions: Vec<String> = (0..200).map(|n| format!("kms:Decrypt{n}")).collect();
+        let document = |last: &str| {
+            let mut principals = principals.clone();
+            principals.push(format!("arn:aws:iam::444455556666:role/{last}"));
+            json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": "*"}})
+                .to_string()
+        };
+        let facts = |last| PolicyFacts::of(&document(last), "111122223333", false);
+        let (one, other) = (facts("a"), facts("b"));
+        assert!(one.readable && one.to_json().len() < 2 * LINES, "{}", one.to_json().len());
+        assert_eq!(one, facts("a"));
+        assert_eq!(one.difference(&other).lines().count(), 2);
+        let longer = format!("{}{}", " ".repeat(65_536), document("a"));
+        assert!(!PolicyFacts::of(&longer, "111122223333", false).readable);
     }
-    let line = |name: &str| format!("{effect} {actions} to {name}{when}");
-    statement.principals.iter().map(|principal| line(principal.as_str())).collect()
 }

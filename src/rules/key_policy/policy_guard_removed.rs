@@ -25,9 +25,12 @@ struct Lost(Vec<Draft>);
 
 impl Watch for Lost {
     fn see_change(&mut self, change: &KeyChange, day: &Day<'_>) {
+        if change.attempt || change.policy.is_empty() {
+            return;
+        }
         let Some(before) = day.history.policy(&change.key_arn).map(PolicyFacts::parse) else { return };
         let after = PolicyFacts::parse(&change.policy);
-        if change.attempt || !before.readable || !after.readable {
+        if !before.readable || !after.readable {
             return;
         }
         let has = |facts: &PolicyFacts, weakness: Weakness| facts.weaknesses.iter().any(|id| id == weakness.id());
