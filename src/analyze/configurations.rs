@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::kms::call::Call;
 use crate::kms::configuration::resource::holds_many;
@@ -18,12 +18,13 @@ pub(super) struct Configurations(HashTable<Configuration>);
 impl Configurations {
     /// Notes what a call configured. What it chose alike for several parts of a thing it chose once.
     pub(super) fn note(&mut self, call: &Call<'_>, configured: &[Configured], source: &str) {
-        for (at, one) in configured.iter().enumerate() {
+        let mut noted = FxHashSet::default();
+        for one in configured {
             let identity = Identity::of_act(call, one);
-            if configured[..at].iter().any(|other| Identity::of_act(call, other) == identity) {
+            if configured.len() > 1 && !noted.insert(identity) {
                 continue;
             }
-            let hash = FxBuildHasher.hash_one(&identity);
+            let hash = FxBuildHasher.hash_one(identity);
             if let Some(known) = self.0.find_mut(hash, |known| Identity::of_row(known) == identity) {
                 add(known, call, one, source);
             } else {
@@ -40,7 +41,7 @@ impl Configurations {
 
 /// What acts must have in common to be one row. What is done to a thing stays apart: what counts of it
 /// is the order. Of what is done to many things under one name, the first who did it speaks.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Identity<'a> {
     act: [&'a str; 7],
     by: Option<[&'a str; 2]>,

@@ -15,6 +15,8 @@ use super::time::Seconds;
 pub struct Resources {
     strings: Strings,
     by_place: HashMap<Place, Vec<Held>, FxBuildHasher>,
+    /// Where the choices stand of names that stand for many things: one bucket may have any number of them.
+    of_many: HashMap<(Place, Chosen), usize, FxBuildHasher>,
 }
 
 /// A resource: what is set, in which account and Region, and its name.
@@ -31,6 +33,9 @@ const TEXTS: usize = 15;
 
 /// Those that make a choice the same one, whoever made it: row, choice, key as named, ARN of the key.
 const CHOICE: [usize; 4] = [0, 7, 8, 9];
+
+/// What makes a choice the same one: these texts, and whether the service made it.
+type Chosen = ([Symbol; CHOICE.len()], bool);
 
 /// One choice, as often as it was made before there was another.
 #[derive(Debug, Clone, Copy)]
@@ -65,24 +70,27 @@ impl Resources {
     /// says that the name stands for many things, such as a bucket for its objects: of those, the same
     /// choice is one whatever was chosen in between.
     pub fn note(&mut self, setting: &str, name: &str, row: &ConfigurationRow<'_>, holds_many: bool) {
-        let Self { strings, by_place } = self;
+        let Self { strings, by_place, of_many } = self;
         let place = Place {
             setting: strings.intern(setting),
             account: strings.intern(row.account_id),
             region: strings.intern(row.region),
             name: strings.intern(name),
         };
-        // What nobody has named yet is no choice that is known.
-        let chosen = CHOICE.map(|at| strings.find(texts(row)[at]));
+        let chosen = (CHOICE.map(|at| strings.intern(texts(row)[at])), row.by_service);
         let held = by_place.entry(place).or_default();
-        let recent = if holds_many { 0 } else { held.len().saturating_sub(1) };
-        if let Some(known) = held[recent..]
-            .iter_mut()
-            .find(|known| known.by_service == row.by_service && CHOICE.map(|at| Some(known.texts[at])) == chosen)
-        {
+        let known = if holds_many {
+            of_many.get(&(place, chosen)).and_then(|at| held.get_mut(*at))
+        } else {
+            held.last_mut().filter(|last| (CHOICE.map(|at| last.texts[at]), last.by_service) == chosen)
+        };
+        if let Some(known) = known {
             // The earliest speaks, and it came first.
             (known.requests, known.last) = (known.requests + row.requests, known.last.max(row.last));
             return;
+        }
+        if holds_many {
+            of_many.insert((place, chosen), held.len());
         }
         // Of most resources one thing is told: room for four, as a vector takes, would be most of all memory.
         if held.is_empty() {
@@ -101,7 +109,7 @@ impl Resources {
     /// All of them, in order of their names.
     #[must_use]
     pub fn sorted(self) -> SortedResources {
-        let Self { strings, by_place } = self;
+        let Self { strings, by_place, of_many: _ } = self;
         let mut places: Vec<_> = by_place.into_iter().collect();
         let text = |symbol: Symbol| strings.get(symbol);
         // Most stand in one account and Region: equal symbols need no look at their texts.

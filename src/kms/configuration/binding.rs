@@ -42,7 +42,7 @@ impl Bindings {
 
     /// Whether the place is one of these or lies within one.
     pub(super) fn cover(&self, place: &[usize]) -> bool {
-        self.0.iter().any(|bound| place.starts_with(bound))
+        (0..=place.len()).any(|depth| self.0.contains(&place[..depth]))
     }
 
     /// How many of these have nothing found in them. The record as a whole has something as soon as
