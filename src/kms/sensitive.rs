@@ -23,8 +23,10 @@ pub struct Detector {
 /// looked for, which a caller may have put in their place.
 #[must_use]
 pub fn in_value(name: &str, value: &str) -> Option<&'static Detector> {
-    if let Some(arn) = Arn::parse(value) {
-        return arn.resource.split(':').find_map(credential);
+    if Arn::parse(value).is_some() {
+        // In parts: `secret:` and `token:` are kinds of resources. Of the shapes, only a URL's goes over parts.
+        let is_url = |shape: &&Shape| value.contains("://") && shape.detector.name == "url_credential";
+        return value.split(':').find_map(credential).or_else(|| shape_of(SHAPES.iter().filter(is_url), value));
     }
     if context_names::known(name).is_some_and(|known| !known.is_client_side()) {
         return credential(value);
@@ -225,6 +227,9 @@ mod tests {
             ("aws:dynamodb:tableName", "password=hunter22", Some("password")),
             ("aws:dynamodb:tableName", "jane@example.com", None),
             ("k", "arn:aws:x:y:111122223333:a:password=hunter22", Some("password")),
+            ("k", "arn:aws:x:password=hunter22:111122223333:a", Some("password")),
+            ("k", "arn:aws:x:y:111122223333:postgres://app:hunter22@db/x", Some("url_credential")),
+            ("k", "arn:aws:x:y:111122223333:token:a", None),
             ("purpose", "invoice-archive-for-customers", None),
             ("tenant", "books-eu", None),
         ] {

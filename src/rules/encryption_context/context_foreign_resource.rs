@@ -5,6 +5,7 @@ use crate::kms::call::Call;
 use crate::kms::context::Pair;
 use crate::kms::context_names::{AccountIn, ContextName, plain};
 use crate::kms::failure::Ending;
+use crate::kms::sensitive;
 use crate::model::arn::{Arn, is_account_id};
 use crate::model::severity::Severity;
 use crate::rules::draft::Draft;
@@ -36,7 +37,7 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         call.event.error_code.unwrap_or(""),
         &day(call),
     ]);
-    if Arn::parse(value).is_some() {
+    if Arn::parse(value).is_some() && sensitive::in_value(name, value).is_none() {
         value.clone_into(&mut draft.subject.resource_arn);
     }
     Some(draft)
