@@ -227,6 +227,7 @@ impl Facts {
         fact.last_event_time = fact.last_event_time.max(time);
         if (time, call.event.event_id) < (fact.event_time, fact.event_id.as_str()) {
             fact.event_time = time;
+            call.event.region.clone_into(&mut fact.region);
             call.event.event_id.clone_into(&mut fact.event_id);
         }
     }

@@ -1,7 +1,8 @@
 //! Retention: whole days of some tables are removed, and the ledger says so.
 //!
-//! `usage` and `key_changes` stay for ever: the fold makes `keys`, `key_use` and its findings out of all
-//! of them each time, and would forget what it no longer reads. Compacted, they are the small part.
+//! `usage`, `key_changes` and `configurations` stay for ever: the fold makes `keys`, `key_use` and its
+//! findings out of all of them each time, and would forget what it no longer reads. Compacted, they are
+//! the small part.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Reads committed tables back: usage for the fold, and any table for commands.
+//! Reads tables back: for the fold the files that the ledger names, for commands those that have their
+//! final names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -87,11 +87,13 @@ pub fn alias_arn(region: &str, account: &str, alias: &str) -> String {
 
 /// The partition of a Region, by its prefix.
 fn partition(region: &str) -> &'static str {
-    const BY_PREFIX: [(&str, &str); 5] = [
+    const BY_PREFIX: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),
         ("us-iso-", "aws-iso"),
         ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
         ("eusc-", "aws-eusc"),
     ];
     BY_PREFIX.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("aws", |(_, name)| name)

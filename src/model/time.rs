@@ -57,7 +57,7 @@ impl Seconds {
 
     /// Reads the forms that KMS parameters and sessions carry: RFC 3339, the basic form
     /// `20131102T010628Z`, Java's locale string (`Mar 9, 2026, 9:00:00 PM`, with a narrow or
-    /// no-break space, a 24-hour clock, or one comma less), epoch seconds.
+    /// no-break space, a 24-hour clock, or one comma less), epoch seconds. Of the years 1970 to 9999.
     #[must_use]
     pub fn parse_lenient(text: &str) -> Option<Self> {
         Self::parse(text)
@@ -65,14 +65,15 @@ impl Seconds {
             // As databases write it when they export records.
             .or_else(|| naive(text, "%Y-%m-%d %H:%M:%S%.f"))
             .or_else(|| java_locale(text))
-            .or_else(|| text.parse::<f64>().ok().and_then(epoch))
+            .or_else(|| text.parse().ok().filter(|seconds: &f64| seconds.is_finite()).map(epoch))
+            // Other years have other forms, and no folder.
+            .filter(|time| (0..253_402_300_800).contains(&time.0))
     }
 }
 
-/// Epoch seconds, if they lie in the years 1970 to 9999.
-#[expect(clippy::cast_possible_truncation, reason = "range checked; fractions are dropped on purpose")]
-fn epoch(seconds: f64) -> Option<Seconds> {
-    (0.0..253_402_300_800.0).contains(&seconds).then_some(Seconds(seconds as i64))
+#[expect(clippy::cast_possible_truncation, reason = "what is out of range is out of the years that count")]
+fn epoch(seconds: f64) -> Seconds {
+    Seconds(seconds.floor() as i64)
 }
 
 fn naive(text: &str, pattern: &str) -> Option<Seconds> {
@@ -129,7 +130,12 @@ mod tests {
         ] {
             assert_eq!(Seconds::parse_lenient(text), expected, "{text}");
         }
-        assert_eq!(Seconds::parse_lenient("soon"), None);
+        for text in
+            ["soon", "NaN", "-1", "1e12", "+12026-03-02 09:00:00", "-001-03-02 09:00:00", "1969-12-31T23:59:59Z"]
+        {
+            assert_eq!(Seconds::parse_lenient(text), None, "{text}");
+        }
+        assert_eq!(Seconds::parse_lenient("9999-12-31T23:59:59Z").map(Seconds::date).as_deref(), Some("9999-12-31"));
     }
 
     proptest! {
