@@ -65,7 +65,7 @@ fn is_harmless(value: &str) -> bool {
     value.len() < 4
         || is_uuid(value)
         || (value.len() < 13 && value.bytes().all(|b| b.is_ascii_digit()))
-        || (matches!(value.len(), 32 | 40 | 64) && value.bytes().all(|b| b.is_ascii_hexdigit()))
+        || (DIGESTS.contains(&value.len()) && value.bytes().all(|b| b.is_ascii_hexdigit()))
         || crate::model::time::Seconds::parse(value).is_some()
 }
 
@@ -117,8 +117,9 @@ static SHAPES: LazyLock<[Shape; 12]> = LazyLock::new(|| {
         shape!("email", PERSONAL, r"\b[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}\b", always),
         shape!("us_ssn", PERSONAL, r"\b\d{3}-\d{2}-\d{4}\b", is_ssn),
         shape!("iban", PERSONAL, r"\b[A-Z]{2}\d{2}[A-Z0-9]{11,30}\b", is_iban),
-        shape!("card_number", PERSONAL, r"\b[3-6](?:[ -]?\d){12,18}\b", is_card),
+        // Before cards: what starts with `+` may pass their test too.
         shape!("phone_number", PERSONAL, r"(?:^|[^\w+])\+\d{8,15}\b", always),
+        shape!("card_number", PERSONAL, r"\b[3-6](?:[ -]?\d){12,18}\b", is_card),
     ]
 });
 
@@ -169,15 +170,21 @@ fn is_card(text: &[u8]) -> bool {
 /// Long, of one alphabet, and with the entropy of a generated secret.
 fn looks_random(value: &str) -> bool {
     let bytes = value.as_bytes();
-    if bytes.len() < 20 || !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(b)) {
+    let all = |class: fn(&u8) -> bool| bytes.iter().all(class);
+    let any = |class: fn(&u8) -> bool| bytes.iter().any(class);
+    if bytes.len() < 20 || !all(|b| b.is_ascii_alphanumeric() || b"+/=_-".contains(b)) {
         return false;
     }
-    // Words joined by hyphens or slashes score high too: ask for digits and both cases.
-    let mixed = bytes.iter().any(u8::is_ascii_digit)
-        && bytes.iter().any(u8::is_ascii_lowercase)
-        && bytes.iter().any(u8::is_ascii_uppercase);
-    mixed && entropy(bytes) >= 4.0
+    if all(u8::is_ascii_hexdigit) {
+        return !DIGESTS.contains(&bytes.len()) && any(u8::is_ascii_alphabetic) && entropy(bytes) >= 3.5;
+    }
+    // Words joined by hyphens or slashes score high too: of what has such signs, digits and both cases are asked.
+    let mixed = any(u8::is_ascii_digit) && any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase);
+    (mixed || all(u8::is_ascii_alphanumeric)) && entropy(bytes) >= 4.0
 }
+
+/// Lengths of digests in hexadecimal.
+const DIGESTS: [usize; 6] = [32, 40, 56, 64, 96, 128];
 
 /// Shannon entropy, bits a character.
 #[expect(clippy::cast_precision_loss, reason = "lengths of a context value")]
@@ -222,7 +229,14 @@ mod tests {
             ("SecretARN", "arn:aws:secretsmanager:us-east-1:111122223333:secret:a-AbCdEf", None),
             ("id", "2849c79d-e0b2-42c6-8e7b-566c6526005d", None),
             ("k", "bX9kQ2vR7tLmZ4cWp1Ys", Some("random")),
+            ("k", "a3f59c0e7b18d264f0c9e1b7", Some("random")),
+            ("k", "507f1f77bcf86cd799439011507f1f77", None),
+            ("k", "00000000000000000000000f", None),
+            ("k", "k3j9f0zq8xw7v5m2n4b6", Some("random")),
+            ("k", "qzxwvkjhpmnbtrlcdfgsyeuo", Some("random")),
+            ("k", "customerinvoicearchiveofproduction", None),
             ("contact", "+15551234567", Some("phone_number")),
+            ("contact", "+4915112345678", Some("phone_number")),
             ("sum", "1+15551234567", None),
             ("aws:dynamodb:tableName", "password=hunter22", Some("password")),
             ("aws:dynamodb:tableName", "jane@example.com", None),
