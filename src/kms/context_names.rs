@@ -45,6 +45,14 @@ impl ContextName {
         (!self.is_client_side()).then_some(self.service)
     }
 
+    /// That service's label as services are called in `invokedBy`: EFS is `elasticfilesystem` there.
+    #[must_use]
+    pub fn label(&self) -> Option<&'static str> {
+        let service = self.claimed_service()?;
+        let is_label = self.accepted_via.contains(&service);
+        if is_label { Some(service) } else { self.accepted_via.first().copied() }
+    }
+
     /// Whether the name belongs to a client library rather than to a service.
     #[must_use]
     pub fn is_client_side(&self) -> bool {
@@ -177,6 +185,10 @@ mod tests {
         assert_eq!(claimed("secretarn"), None);
         assert_eq!(claimed("aws-crypto-public-key"), None);
         assert!(known("aws-crypto-ec:anything").is_some_and(ContextName::is_client_side));
+        let label = |name| known(name).and_then(ContextName::label);
+        assert_eq!(label("aws:elasticfilesystem:filesystem:id"), Some("elasticfilesystem"));
+        assert_eq!(label("aws:redshift:integration:arn"), Some("redshift"));
+        assert_eq!((label("aws:geo:arn"), label("kms_cmk_id")), (Some("geo"), None));
         let transcoder = |value| known_pair("service", value).map(|known| known.service);
         assert_eq!(transcoder("elastictranscoder.amazonaws.com"), Some("elastictranscoder"));
         assert_eq!(transcoder("billing"), None);

@@ -100,6 +100,9 @@ fn denial(message: &str) -> &'static str {
     let (because, explicit) = (message.rsplit_once(" because "), message.rsplit_once(" with an explicit deny"));
     let Some((_, why)) = explicit.or(because) else { return "denied" };
     let is_explicit = explicit.is_some() || why.contains("explicit deny");
+    if why.contains("does not exist in this Region") {
+        return "no such key here, or its policy does not allow it";
+    }
     let policy = POLICIES.iter().find(|(words, ..)| why.contains(words));
     match policy {
         Some((_, denied, _)) if is_explicit => denied,
@@ -185,6 +188,13 @@ mod tests {
         assert_eq!(denied("no identity-based policy allows the kms:Decrypt action"), "no identity policy allows it");
         assert_eq!(denied("no resource-based policy allows the kms:Decrypt action"), "no key policy allows it");
         assert_eq!(denied("an explicit deny in a service control policy"), "denied by a service control policy");
+        assert_eq!(
+            denied(
+                "the resource does not exist in this Region, no resource-based policies allow access, or a \
+                 resource-based policy explicitly denies access"
+            ),
+            "no such key here, or its policy does not allow it"
+        );
         assert_eq!(denied("an explicit deny in an identity-based policy"), "denied by an identity policy");
         assert_eq!(reason(Some("AccessDeniedException"), None), "denied");
         let explicit = |policy: &str| {

@@ -92,7 +92,7 @@ impl<'a> Via<'a> {
     }
 
     fn inferred(contexts: &Contexts<'a>) -> Option<Self> {
-        let service = contexts.pairs().iter().find_map(|pair| pair.known?.claimed_service())?;
+        let service = contexts.pairs().iter().find_map(|pair| pair.known?.label())?;
         Some(Self { service: Some(Cow::Borrowed(service)), confidence: Confidence::Inferred, console: false })
     }
 }
