@@ -13,9 +13,20 @@ use crate::model::json::Json;
 use crate::model::severity::Severity;
 use crate::rules::draft::Draft;
 use crate::rules::settings::Settings;
-use crate::rules::{Rule, phrase};
+use crate::rules::{Check, Events, Rule, phrase};
 
 pub use acts::RULES;
+
+/// Whether an act of KMS that was refused is a finding of its own rule.
+#[must_use]
+pub fn reports_refusals(event_name: &str) -> bool {
+    RULES.iter().any(|rule| match &rule.check {
+        Check::Event { events: Events::Kms(names), .. } => {
+            rule.severity >= acts::ATTEMPT_MATTERS_FROM && names.contains(&event_name)
+        }
+        _ => false,
+    })
+}
 
 fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
     let verdict = severity::judge(rule.severity, call, settings);
@@ -25,8 +36,9 @@ fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
     let mut draft =
         Draft::on(call, verdict.severity, message(call, &verdict.notes), settings).with("tags", verdict.tags);
     if call.class == OperationClass::Service {
-        // KMS may record what it does by itself several times within seconds.
-        draft = draft.about(&[call.keys.arn.as_deref().unwrap_or_default(), &call.event.time.date()]);
+        // KMS may record what it does by itself several times within seconds. A key is deleted once.
+        let when = if call.event.name == "DeleteKey" { String::new() } else { call.event.time.date() };
+        draft = draft.about(&[call.keys.arn.as_deref().unwrap_or_default(), &when]);
     }
     Some(verdict.facts.into_iter().fold(draft, |draft, (name, value)| draft.with(name, value)))
 }

@@ -1,6 +1,9 @@
 //! Foreign keys that refused an own principal (DOMAIN A.8, XA-OUTBOUND-DENIED): a row a principal and day.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::hash::BuildHasher;
+
+use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use super::foreign_owner;
 use crate::kms::failure::Ending;
@@ -9,6 +12,7 @@ use crate::model::arn::owner_account;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 use crate::model::usage_row::UsageRow;
+use crate::rules::critical_action::reports_refusals;
 use crate::rules::draft::Draft;
 use crate::rules::groups::Groups;
 use crate::rules::phrase::{counted, named_key, principal};
@@ -19,6 +23,8 @@ use crate::rules::{Day, Watch};
 const PROBED_KEYS: usize = 5;
 /// Calls in one hour that look like probing.
 const PROBING_CALLS: i64 = 20;
+/// In seconds.
+const HOUR: i64 = 3_600;
 
 pub(super) fn watch() -> Box<dyn Watch> {
     Box::<Denied>::default()
@@ -32,29 +38,53 @@ struct Denied(Groups<1, Refusals>);
 struct Refusals {
     tally: Tally,
     keys: BTreeSet<String>,
-    hours: BTreeMap<Seconds, (BTreeSet<String>, i64)>,
+    rows: Vec<Row>,
+}
+
+/// Refused requests of one hour that are alike: on which key, by a hash of it, from when to when, and how many.
+struct Row {
+    key: u64,
+    first: Seconds,
+    last: Seconds,
+    requests: i64,
 }
 
 impl Refusals {
-    fn add(&mut self, row: &UsageRow<'_>) {
+    fn add(&mut self, row: &UsageRow<'_>, key: &str) {
         self.tally.add(row);
-        let key = if row.key_arn.is_empty() { row.key_ref } else { row.key_arn };
-        self.keys.insert(key.to_owned());
-        let (keys, calls) = self.hours.entry(row.hour).or_default();
-        keys.insert(key.to_owned());
-        *calls += row.requests;
+        if !self.keys.contains(key) {
+            self.keys.insert(key.to_owned());
+        }
+        let key = FxBuildHasher.hash_one(key);
+        self.rows.push(Row { key, first: row.first, last: row.last, requests: row.requests });
     }
 
+    /// Whether some hour saw as much, wherever the clock stood. Of a row that reaches beyond the hour only its
+    /// first request is known to be within.
     fn is_probing(&self) -> bool {
-        self.hours.values().any(|(keys, calls)| keys.len() >= PROBED_KEYS || *calls >= PROBING_CALLS)
+        let mut rows: Vec<&Row> = self.rows.iter().collect();
+        rows.sort_unstable_by_key(|row| row.first);
+        (0..rows.len()).any(|from| {
+            let end = Seconds(rows[from].first.0 + HOUR);
+            let (mut keys, mut calls) = (FxHashSet::default(), 0);
+            rows[from..].iter().take_while(|row| row.first < end).any(|row| {
+                keys.insert(row.key);
+                calls += if row.last < end { row.requests } else { 1 };
+                keys.len() >= PROBED_KEYS || calls >= PROBING_CALLS
+            })
+        })
     }
 }
 
 impl Watch for Denied {
     fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
         let refused = matches!(Ending::of(Some(row.error_code)), Ending::Denied | Ending::NotFound);
-        if refused && foreign_owner(row, day).is_some() {
-            self.0.of([row.principal_arn]).add(row);
+        // Of a `ReEncrypt` it may be the destination that was refused.
+        let foreign = [row.key_arn, row.key_ref, row.destination_key_arn].into_iter().find(|key| {
+            !key.is_empty() && foreign_owner(&UsageRow { key_arn: key, key_ref: "", ..*row }, day).is_some()
+        });
+        if let Some(key) = foreign.filter(|_| refused && !reports_refusals(row.event_name)) {
+            self.0.of([row.principal_arn]).add(row, key);
         }
     }
 

@@ -97,9 +97,7 @@ pub const RULES: &[Rule] = &[
 
 /// The owner of the foreign key, if a row is the caller's copy of a request to KMS on one.
 fn foreign_owner<'r>(row: &UsageRow<'r>, day: &Day<'_>) -> Option<&'r str> {
-    // Of the others KMS allows none across accounts: an attempt is the act's own rule's.
-    let can_cross = matches!(row.operation_class, "crypto" | "grant" | "read" | "read_keymaterial");
-    if row.side != "caller" || row.event_source != Event::KMS || !can_cross {
+    if row.side != "caller" || row.event_source != Event::KMS {
         return None;
     }
     let owner = owner_account(row.key_arn).or_else(|| owner_account(row.key_ref))?;

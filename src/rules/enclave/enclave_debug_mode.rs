@@ -24,11 +24,12 @@ pub(super) fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option
     // Random bytes come from no key.
     let key = call.keys.arn.as_deref().unwrap_or_default();
     let instance = enclave.parent_instance().unwrap_or_default();
+    // Both accounts' copies of a call name its key.
+    let place = if key.is_empty() { format!("{} {}", event.account, event.region) } else { String::new() };
     let draft = Draft::on(call, rule.severity, message, settings).about(&[
-        event.account,
-        event.region,
+        &place,
         key,
-        &call.principal.key,
+        &call.actor(),
         instance,
         &event.time.date(),
     ]);
