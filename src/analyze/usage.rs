@@ -19,6 +19,10 @@ impl Counter {
     pub(super) fn count(&mut self, call: &Call<'_>, pattern: &mut String) {
         let event = call.event;
         context_pattern::write(call.contexts.main(), pattern);
+        let mut of_destination = String::new();
+        if call.contexts.destination().is_object() {
+            context_pattern::write(call.contexts.destination(), &mut of_destination);
+        }
         let image = Attestation::of(event).and_then(|enclave| enclave.image());
         let (strings, last) = (&mut self.counts.strings, self.last);
         let mut symbol = |text: &str, of: fn(&UsageKey) -> Symbol| match last.as_ref().map(of) {
@@ -41,6 +45,7 @@ impl Counter {
             principal_account_id: symbol(call.principal.account.unwrap_or_default(), |k| k.principal_account_id),
             via_service: symbol(call.via.label(), |k| k.via_service),
             context_pattern: symbol(pattern, |k| k.context_pattern),
+            destination_context_pattern: symbol(&of_destination, |k| k.destination_context_pattern),
             error_code: symbol(event.error_code.unwrap_or_default(), |k| k.error_code),
             error_reason: symbol(call.failure_reason(), |k| k.error_reason),
             enclave_image: symbol(image.unwrap_or_default(), |k| k.enclave_image),

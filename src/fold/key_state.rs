@@ -280,8 +280,12 @@ fn prove_by_use(record: &mut KeyRecord, refused: Option<(Seconds, &'static str)>
     }
 }
 
-/// The state of its key for which KMS refused a use. Rows of older versions have no reason.
+/// The state of its key for which KMS refused a use. Rows of older versions have no reason; those of a
+/// `ReEncrypt` with two keys do not tell whose state it was.
 fn state_refused(row: &UsageRow<'_>) -> Option<&'static str> {
+    if row.event_name == "ReEncrypt" && !row.destination_key_arn.is_empty() {
+        return None;
+    }
     match plain_code(row.error_code) {
         "Disabled" => Some(key_state(row.error_reason).unwrap_or("Disabled")),
         "KMSInvalidState" => key_state(row.error_reason),

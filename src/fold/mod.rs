@@ -171,13 +171,13 @@ impl Fold {
     }
 }
 
-/// A row as a use of each of its keys: a `ReEncrypt` uses two. The context in the row is that of the first.
+/// A row as a use of each of its keys: a `ReEncrypt` uses two, each with a context of its own.
 fn each_key<'b>(row: &UsageRow<'b>, alias_keys: &'b AliasKeys) -> impl Iterator<Item = UsageRow<'b>> + use<'b> {
     let first = if row.key_arn.is_empty() { key_named(row, alias_keys).unwrap_or_default() } else { row.key_arn };
     let source = Some(UsageRow { key_arn: first, ..*row }).filter(|row| !row.key_arn.is_empty());
     let destination = (!row.destination_key_arn.is_empty() && row.destination_key_arn != first).then_some(UsageRow {
         key_arn: row.destination_key_arn,
-        context_pattern: "",
+        context_pattern: row.destination_context_pattern,
         ..*row
     });
     source.into_iter().chain(destination)
@@ -217,6 +217,7 @@ mod tests {
             principal_account_id: caller,
             via_service: "",
             context_pattern: "",
+            destination_context_pattern: "",
             error_code: "",
             error_reason: "",
             side: "caller",

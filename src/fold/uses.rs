@@ -213,6 +213,7 @@ mod tests {
             principal_account_id: "",
             via_service: "",
             context_pattern: "",
+            destination_context_pattern: "",
             error_code,
             error_reason: "",
             side: "local",

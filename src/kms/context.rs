@@ -4,10 +4,11 @@ use super::context_names::{self, ContextName};
 use crate::model::event::Event;
 use crate::model::json::Json;
 
-/// The contexts of a call that are objects, most telling first.
+/// The contexts of a call.
 #[derive(Debug, Clone)]
 pub struct Contexts<'a> {
-    objects: [Json<'a>; 2],
+    main: Json<'a>,
+    destination: Json<'a>,
     pairs: Vec<Pair<'a>>,
 }
 
@@ -20,6 +21,8 @@ pub struct Pair<'a> {
     pub value: &'a str,
     /// What is known of the name, if it is a service's or a client library's.
     pub known: Option<&'static ContextName>,
+    /// Whether it goes with the destination key of a `ReEncrypt`.
+    pub of_destination: bool,
 }
 
 impl<'a> Contexts<'a> {
@@ -27,26 +30,41 @@ impl<'a> Contexts<'a> {
     #[must_use]
     pub fn of(event: &Event<'a>) -> Self {
         let request = event.request;
-        let objects = match event.name {
+        let (main, more, destination) = match event.name {
             "CreateGrant" => {
                 let constraints = request.get("constraints");
-                [constraints.get("encryptionContextSubset"), constraints.get("encryptionContextEquals")]
+                let [subset, equals] =
+                    ["encryptionContextSubset", "encryptionContextEquals"].map(|name| constraints.get(name));
+                if subset.is_object() { (subset, equals, Json::NULL) } else { (equals, Json::NULL, Json::NULL) }
             }
-            "ReEncrypt" => [request.get("sourceEncryptionContext"), request.get("destinationEncryptionContext")],
-            _ => [request.get("encryptionContext"), Json::NULL],
+            "ReEncrypt" => {
+                (request.get("sourceEncryptionContext"), Json::NULL, request.get("destinationEncryptionContext"))
+            }
+            _ => (request.get("encryptionContext"), Json::NULL, Json::NULL),
         };
-        let pairs = objects
-            .into_iter()
-            .flat_map(Json::members)
-            .filter_map(|(name, value)| value.str().map(|value| (name, value)))
-            .map(|(name, value)| Pair { name, value, known: context_names::known_pair(name, value) });
-        Self { objects, pairs: pairs.collect() }
+        let objects = [(main, false), (more, false), (destination, true)];
+        let pairs = objects.into_iter().flat_map(|(object, of_destination)| {
+            let texts = object.members().filter_map(|(name, value)| value.str().map(|value| (name, value)));
+            texts.map(move |(name, value)| Pair {
+                name,
+                value,
+                known: context_names::known_pair(name, value),
+                of_destination,
+            })
+        });
+        Self { main, destination, pairs: pairs.collect() }
     }
 
     /// The context of the call, or of a `ReEncrypt`'s source, or of a grant's constraint.
     #[must_use]
     pub fn main(&self) -> Json<'a> {
-        self.objects.into_iter().find(|context| context.is_object()).unwrap_or(Json::NULL)
+        self.main
+    }
+
+    /// The context of a `ReEncrypt`'s destination.
+    #[must_use]
+    pub fn destination(&self) -> Json<'a> {
+        self.destination
     }
 
     /// Names and string values of all of them.

@@ -45,7 +45,8 @@ impl<'a> KeyReference<'a> {
         let mut keys = [None; 2];
         let (mut resource_alias, mut aws_owned) = (None, false);
         for resource in event.resources.elements() {
-            aws_owned |= resource.get_any_case("accountId").str() == Some("AWS Internal");
+            let of_aws = |name| resource.get_any_case(name).str() == Some("AWS Internal");
+            aws_owned |= of_aws("accountId") || of_aws("account");
             let Some(text) = resource.get_any_case("ARN").str().or(resource.str()) else { continue };
             match Arn::parse(text) {
                 Some(arn) if arn.kms_key_id().is_some() => {
@@ -71,12 +72,19 @@ impl<'a> KeyReference<'a> {
             .or_else(|| mentioned.and_then(alias_of));
         // An alias ARN tells the account; where only the message names one, it is what was named.
         let named = named.or_else(|| mentioned.filter(|arn| alias_of(arn).is_some()));
-        let (arn, evidence) = match resolve(event, keys[0], named) {
+        let (mut arn, mut evidence) = match resolve(event, keys[0], named) {
             Some((arn, evidence)) => (Some(arn), evidence),
             None if alias.is_some() => (None, KeyEvidence::Alias),
             None => (None, KeyEvidence::None),
         };
-        let destination = (event.name == "ReEncrypt").then(|| destination(event, keys)).flatten();
+        let mut destination = (event.name == "ReEncrypt").then(|| destination(event, keys)).flatten();
+        if evidence == KeyEvidence::ErrorMessage && is_refused_to_take(event) {
+            destination = mentioned;
+            (arn, evidence) = (None, KeyEvidence::None);
+        }
+        // An own key is no key of AWS's, whatever the record says of its account.
+        let is_foreign = |arn: &str| owner_account(arn).is_some_and(|owner| owner != event.account);
+        let aws_owned = aws_owned && arn.as_deref().is_some_and(is_foreign);
         Self { arn, evidence, alias, named: named.or(alias), destination, aws_owned }
     }
 }
@@ -187,6 +195,11 @@ fn response_arn(response: Json<'_>) -> Option<&str> {
     [&["keyId"][..], &["keyMetadata", "arn"], &["replicaKeyMetadata", "arn"]]
         .iter()
         .find_map(|path| response.at(path).str().filter(|text| is_key_arn(text)))
+}
+
+/// Whether it was the destination key that a `ReEncrypt` was refused: then the message has that one's ARN.
+fn is_refused_to_take(event: &Event<'_>) -> bool {
+    event.name == "ReEncrypt" && event.error_message.is_some_and(|message| message.contains("kms:ReEncryptTo"))
 }
 
 /// `resources[1]`, else the request's destination; with one resource both keys are the same.

@@ -438,28 +438,8 @@ mod tests {
     fn usage_of(requests: &[(&str, Side, i64, &str)]) -> Vec<u8> {
         let mut counts = UsageCounts::default();
         for (key, side, time, event) in requests {
-            let (none, key_arn) = (counts.strings.intern(""), counts.strings.intern(key));
-            let key = UsageKey {
-                key_arn,
-                hour: Seconds(0),
-                event_source: none,
-                event_name: none,
-                account_id: none,
-                principal_arn: none,
-                via_service: none,
-                context_pattern: none,
-                error_code: none,
-                error_reason: none,
-                enclave_image: none,
-                region: none,
-                key_ref: none,
-                destination_key_arn: none,
-                principal_account_id: none,
-                principal_type: none,
-                operation_class: none,
-                key_evidence: KeyEvidence::Resource,
-                side: *side,
-            };
+            let key_arn = counts.strings.intern(key);
+            let key = UsageKey { key_arn, side: *side, key_evidence: KeyEvidence::Resource, ..UsageKey::default() };
             counts.count(key, Seconds(*time), event);
         }
         let rows = UsageRows::of([&counts].into_iter());

@@ -88,7 +88,9 @@ impl History {
     #[must_use]
     pub fn counts_once(&self, row: &UsageRow<'_>, owner: Option<&str>) -> bool {
         let Some(owner) = owner.filter(|owner| *owner != row.account_id) else { return true };
-        let is_logged_twice = row.side != "local" && row.event_source == Event::KMS && row.succeeded();
+        // What a service does in its own name crosses no border, and may be logged in both accounts too.
+        let is_across = row.side != "local" || row.principal_account_id.is_empty();
+        let is_logged_twice = is_across && row.event_source == Event::KMS && row.succeeded();
         let has_trail = |account: &str| self.trails.get(account).is_some_and(|regions| regions.contains(row.region));
         let has_better = |account: &str| account != row.account_id && has_trail(account);
         !is_logged_twice || !(has_better(owner) || has_better(row.principal_account_id))

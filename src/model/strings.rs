@@ -8,7 +8,7 @@ use super::slots::Slots;
 
 /// A string of one [`Strings`] arena. Two symbols of the same arena are equal exactly when their
 /// texts are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Symbol(u32);
 
 impl Symbol {

@@ -9,7 +9,7 @@ use super::strings::{Strings, Symbol, TextId, Texts, Translation};
 use super::time::Seconds;
 
 /// Where the key of a request was learned from, strongest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum KeyEvidence {
     /// `resources[].ARN`.
     Resource,
@@ -28,6 +28,7 @@ pub enum KeyEvidence {
     /// No key was named, so that the service takes its default key.
     Default,
     /// The record names no key.
+    #[default]
     None,
 }
 
@@ -63,9 +64,10 @@ impl KeyEvidence {
 }
 
 /// Which copy of a call a row counts: a cross-account call is logged in both accounts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Side {
     /// Caller and owner are one account, or one of them is unknown.
+    #[default]
     Local,
     /// The caller's copy of a cross-account call.
     Caller,
@@ -125,7 +127,7 @@ impl Relation {
 ///
 /// In the order that rows are sorted by: by key, then time, so that statistics prune; then by all
 /// else, so that the order does not depend on how the rows came about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UsageKey {
     /// ARN of the key, empty if unknown.
     pub key_arn: Symbol,
@@ -161,6 +163,8 @@ pub struct UsageKey {
     pub operation_class: Symbol,
     /// Digest of the Nitro Enclave's image that the answer was encrypted for, else empty.
     pub enclave_image: Symbol,
+    /// Normalised encryption context of `ReEncrypt`'s destination, else empty.
+    pub destination_context_pattern: Symbol,
     /// Where `key_arn` was learned from.
     pub key_evidence: KeyEvidence,
     /// Whose copy this is.
@@ -192,6 +196,7 @@ impl UsageKey {
             principal_account_id: t.of(self.principal_account_id),
             principal_type: t.of(self.principal_type),
             operation_class: t.of(self.operation_class),
+            destination_context_pattern: t.of(self.destination_context_pattern),
             ..*self
         }
     }

@@ -33,6 +33,8 @@ pub struct UsageRow<'a> {
     pub via_service: &'a str,
     /// Normalised encryption context.
     pub context_pattern: &'a str,
+    /// Normalised encryption context of `ReEncrypt`'s destination.
+    pub destination_context_pattern: &'a str,
     /// `errorCode`.
     pub error_code: &'a str,
     /// Why it failed.

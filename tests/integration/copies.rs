@@ -43,7 +43,7 @@ fn twins(name: &str, request: &Value, time: &str, number: u32) -> [Value; 2] {
 }
 
 /// What comes of records, by the objects that they stand in.
-fn out_of(objects: &[&[Value]], config: &str) -> (tempfile::TempDir, PathBuf) {
+pub fn out_of(objects: &[&[Value]], config: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = temp_dir();
     let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
     for (at, records) in objects.iter().enumerate() {
@@ -55,7 +55,7 @@ fn out_of(objects: &[&[Value]], config: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, out)
 }
 
-fn findings(out: &Path, rule: &str) -> Vec<Row> {
+pub fn findings(out: &Path, rule: &str) -> Vec<Row> {
     let lines =
         on("findings", out, &["--severity", "info", "--rule", rule, "--format", "json"]).ends_with(0).json_lines();
     lines.into_iter().map(|line| line.as_object().cloned().expect("an object")).collect()
@@ -217,4 +217,64 @@ fn the_destination_of_a_reencrypt_may_be_a_default_key() {
         |more: &[&str]| on("findings", &out, &[&["--format", "json"], more].concat()).ends_with(0).json_lines().len();
     assert_eq!((by(&["--principal", "CatalogApi"]), by(&["--principal", "Catalog"])), (1, 0));
     assert_eq!((by(&["--severity", "LOW", "--until", TIME]), by(&["--until", "2026-03-03"])), (0, 1));
+}
+
+#[test]
+fn an_enclave_in_debug_mode_that_both_accounts_logged_is_one() {
+    let mut records = twins("Decrypt", &json!({}), TIME, 1);
+    for record in &mut records {
+        record["additionalEventData"] = json!({"recipient": {"attestationDocumentModuleId": "i-0abc-enc1",
+            "attestationDocumentEnclaveImageDigest": "0".repeat(96)}});
+    }
+    assert_eq!(told(&records, "enclave-debug-mode", &["event_count"]), ["1"]);
+}
+
+#[test]
+fn what_a_service_did_in_its_own_name_counts_once_where_two_accounts_logged_it() {
+    let mut records = twins("GenerateDataKey", &json!({}), TIME, 1);
+    for record in &mut records {
+        record["userIdentity"] = json!({"type": "AWSService", "invokedBy": "cloudtrail.amazonaws.com"});
+        record["sourceIPAddress"] = json!("cloudtrail.amazonaws.com");
+    }
+    let (_folder, out) = out_of(&[&records], "");
+    let requests = |rows: Vec<Row>| rows.iter().map(|row| number(row, "requests")).sum::<i64>();
+    assert_eq!((requests(rows::<KeyUses>(&out)), requests(rows::<Usage>(&out))), (1, 2));
+    // An own key is no key of AWS's.
+    for record in &mut records {
+        record["resources"][0]["accountId"] = json!("AWS Internal");
+    }
+    let (_folder, out) = out_of(&[&records[1..]], "");
+    assert_eq!(text(&rows::<Keys>(&out)[0], "manager"), "unknown");
+}
+
+#[test]
+fn a_key_is_deleted_once_also_over_midnight() {
+    let records = ["2026-03-02T23:59:59Z", "2026-03-03T00:00:02Z"].map(|time| {
+        let mut record = kms_record("DeleteKey", &key(OWNER, 1), OWNER, OWNER, time, time);
+        record["userIdentity"] = json!({"accountId": OWNER, "invokedBy": "AWS Internal"});
+        record["eventType"] = json!("AwsServiceEvent");
+        record
+    });
+    assert_eq!(told(&records, "delete-key", &["event_count"]), ["2"]);
+}
+
+#[test]
+fn refusals_within_an_hour_look_like_probing_wherever_the_clock_stood() {
+    let refused = |name: &str, number: u64, time: &str| {
+        let foreign = key("777788889999", number);
+        let mut record = kms_record(name, &foreign, CALLER, CALLER, time, &format!("{number}{time}"));
+        record["errorCode"] = json!("AccessDenied");
+        record
+    };
+    let severity = |records: &[Value]| {
+        let (_folder, out) = out_of(&[records], &format!("[accounts]\nown = [\"{CALLER}\"]\n"));
+        findings(&out, "cross-account-denied").iter().map(|row| text(row, "severity").to_owned()).collect::<Vec<_>>()
+    };
+    let before = (0..3).map(|number| refused("Decrypt", number, "2026-03-02T09:59:50Z"));
+    let after = |time: &'static str| (3..6).map(move |number| refused("Decrypt", number, time));
+    assert_eq!(severity(&before.clone().chain(after("2026-03-02T10:00:10Z")).collect::<Vec<_>>()), ["medium"]);
+    assert_eq!(severity(&before.chain(after("2026-03-02T10:59:50Z")).collect::<Vec<_>>()), ["low"]);
+    // Acts that nobody else reports when they are refused; what has a rule of its own is that one's.
+    assert_eq!(severity(&[refused("TagResource", 1, TIME)]), ["low"]);
+    assert!(severity(&[refused("PutKeyPolicy", 1, TIME)]).is_empty());
 }

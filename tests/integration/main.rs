@@ -51,4 +51,5 @@ mod support;
 mod tail_life;
 mod telemetry;
 mod tidy;
+mod two_keys;
 mod verdicts;

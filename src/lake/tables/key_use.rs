@@ -22,7 +22,7 @@ impl Table for KeyUses {
         via_service: Text = u.via_service, "Service in between; null if direct, unknown if the record hides which.";
         event_source: Text = u.event_source, "kms.amazonaws.com, or the service whose call names the key.";
         operation_class: Text = u.operation_class, "As in usage.";
-        context_pattern: Text = u.context_pattern, "As in usage; null of the destination key of a ReEncrypt.";
+        context_pattern: Text = u.context_pattern, "As in usage; of the destination key of a ReEncrypt, its destination_context_pattern.";
         relation: Text = u.relation.as_str(), "same (one account), internal (two own accounts), inbound, outbound, foreign (neither is own) or unknown.";
         first_time: Timestamp = Some(u.first_time), "First request.";
         last_time: Timestamp = Some(u.last_time), "Last request.";

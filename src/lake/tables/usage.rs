@@ -53,6 +53,7 @@ impl Table for Usage {
         principal_account_id: Symbol = u.symbol(|k| k.principal_account_id), "Account of the principal.";
         via_service: Symbol = u.symbol(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
         context_pattern: Symbol = u.symbol(|k| k.context_pattern), "Encryption context as a JSON object: names sorted, ids and paths replaced, secrets replaced by their kind.";
+        destination_context_pattern: Symbol = u.symbol(|k| k.destination_context_pattern), "Encryption context of the destination, for ReEncrypt.";
         error_code: Symbol = u.symbol(|k| k.error_code), "errorCode; null on success.";
         error_reason: Symbol = u.symbol(|k| k.error_reason), "Why it failed: which policy refused, the state of the key, or the kind of error; null on success.";
         enclave_image: Symbol = u.symbol(|k| k.enclave_image), "Image digest (PCR0) of the Nitro Enclave that the answer was encrypted for.";
@@ -81,6 +82,7 @@ impl Table for Usage {
         By::Value("principal_type"),
         By::Value("operation_class"),
         By::Value("enclave_image"),
+        By::Value("destination_context_pattern"),
         By::Words("key_evidence", &KeyEvidence::WORDS),
         By::Words("side", &Side::WORDS),
     ];

@@ -1,5 +1,6 @@
 //! Own keys that foreign accounts use (DOMAIN A.8, XA-INBOUND): the first day of a pair, then a row a day.
 
+use crate::model::arn::owner_account;
 use crate::model::event::Event;
 use crate::model::severity::Severity;
 use crate::model::usage_row::UsageRow;
@@ -29,9 +30,13 @@ impl Watch for Inbound {
             return;
         }
         let caller = row.principal_account_id;
-        let keys = [row.key_arn, row.destination_key_arn];
-        let own = keys.into_iter().find(|key| day.owns(key));
-        if let Some(key) = own.filter(|_| day.is_foreign(caller)) {
+        if !day.is_foreign(caller) {
+            return;
+        }
+        // A `ReEncrypt` uses two keys: each has a first time of its own, and the copy of its owner counts.
+        let destination = Some(row.destination_key_arn).filter(|destination| *destination != row.key_arn);
+        let own = [Some(row.key_arn), destination].into_iter().flatten().filter(|key| day.owns(key));
+        for key in own.filter(|key| day.history.counts_once(row, owner_account(key))) {
             let used = self.0.of([key, caller]);
             used.tally.add(row);
             used.grants |= row.event_name == "CreateGrant";

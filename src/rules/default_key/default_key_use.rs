@@ -36,7 +36,10 @@ impl Watch for Used {
         // A `ReEncrypt` uses two keys.
         let source = default_alias(row, day);
         let destination = day.history.aws_managed_alias(row.destination_key_arn).filter(|alias| Some(*alias) != source);
-        for alias in [source, destination].into_iter().flatten() {
+        let of_destination =
+            UsageRow { key_arn: row.destination_key_arn, context_pattern: row.destination_context_pattern, ..*row };
+        for (alias, row) in [(source, row), (destination, &of_destination)] {
+            let Some(alias) = alias else { continue };
             let used = self.0.of([row.account_id, row.region, alias]);
             used.tally.add(row);
             if !used.principals.contains(row.principal_arn) {

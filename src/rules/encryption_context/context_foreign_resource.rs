@@ -1,8 +1,7 @@
 //! A context whose ARN or account id is neither the caller's nor the key owner's (DOMAIN D.5, CTX-05).
 
-use super::day;
+use super::{day, draft, key, key_arn};
 use crate::kms::call::Call;
-use crate::kms::context::Pair;
 use crate::kms::context_names::{AccountIn, ContextName, plain};
 use crate::kms::failure::Ending;
 use crate::kms::sensitive;
@@ -16,20 +15,21 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
     if call.ending == Ending::DryRun {
         return None;
     }
-    let (severity, name, value, what) = call
+    let (severity, pair, what) = call
         .contexts
         .pairs()
         .iter()
-        .filter_map(|Pair { name, value, known }| {
-            let (severity, what) = foreign((*known)?, value, call, settings)?;
-            Some((severity, plain(name), *value, what))
+        .filter_map(|pair| {
+            let (severity, what) = foreign(pair.known?, pair.value, call, settings)?;
+            Some((severity, pair, what))
         })
         .max_by_key(|(severity, ..)| *severity)?;
-    let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
+    let (name, value) = (plain(pair.name), pair.value);
+    let (who, key, operation) = (phrase::who(call), key(call, pair), call.event.name);
     let verb = if call.succeeded() { "called" } else { "failed to call" };
     let message = format!("{who} {verb} {operation} on {key} with {name} of {what}");
-    let key_arn = call.keys.arn.as_deref().unwrap_or_default();
-    let mut draft = Draft::on(call, severity, message, settings).with("context_key", name).about(&[
+    let key_arn = key_arn(call, pair);
+    let mut draft = draft(call, pair, severity, message, settings).with("context_key", name).about(&[
         key_arn,
         &call.actor(),
         name,

@@ -1,8 +1,7 @@
 //! A principal that sends, in its own name, a context that only a service sends (DOMAIN D.5, CTX-04).
 
-use super::day;
+use super::{day, draft, key, key_arn};
 use crate::kms::call::Call;
-use crate::kms::context::Pair;
 use crate::kms::context_names::plain;
 use crate::kms::failure::Ending;
 use crate::model::severity::Severity;
@@ -11,17 +10,16 @@ use crate::rules::settings::Settings;
 use crate::rules::{Rule, phrase};
 
 pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
-    // A grant's constraint narrows who may use a key; it claims nothing.
-    if !call.via.is_direct() || call.principal.is_aws() || call.event.name == "CreateGrant" {
+    if !call.via.is_direct() || call.principal.is_aws() {
         return None;
     }
-    let (severity, name, service) = call
+    let (severity, pair, service) = call
         .contexts
         .pairs()
         .iter()
-        .filter_map(|Pair { name, known, .. }| {
-            let known = known.filter(|known| !known.direct_is_legitimate())?;
-            Some((severity(plain(name)), plain(name), known.service))
+        .filter_map(|pair| {
+            let known = pair.known.filter(|known| !known.direct_is_legitimate())?;
+            Some((severity(plain(pair.name)), pair, known.service))
         })
         .max_by_key(|(severity, ..)| *severity)?;
     let (severity, verb) = match call.ending {
@@ -29,11 +27,11 @@ pub(super) fn check(_: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Dr
         Ending::DryRun => return None,
         _ => (severity.lowered(), "failed to call"),
     };
-    let (who, key, operation) = (phrase::who(call), phrase::key(call), call.event.name);
+    let (who, key, operation, name) = (phrase::who(call), key(call, pair), call.event.name, plain(pair.name));
     let message = format!("{who} {verb} {operation} on {key} directly with {name}, which only {service} sends");
-    let key_arn = call.keys.arn.as_deref().unwrap_or_default();
+    let key_arn = key_arn(call, pair);
     Some(
-        Draft::on(call, severity, message, settings)
+        draft(call, pair, severity, message, settings)
             .with("context_key", name)
             .with("claimed_service", service)
             .about(&[key_arn, &call.actor(), name, call.event.name, call.event.error_code.unwrap_or(""), &day(call)]),

@@ -5,12 +5,16 @@ mod context_foreign_resource;
 mod context_secret_in_value;
 mod context_service_claimed_directly;
 
-use super::{Check, Events, Rule};
+use super::draft::Draft;
+use super::settings::Settings;
+use super::{Check, Events, Rule, phrase};
 use crate::kms::call::Call;
+use crate::kms::context::Pair;
+use crate::kms::context_pattern;
 use crate::model::severity::Severity;
 
-/// Operations whose requests carry an encryption context (DOMAIN D.1).
-const WITH_CONTEXT: Events = Events::Kms(&[
+/// Operations whose requests carry an encryption context (DOMAIN D.1). A grant's only limits those of others.
+const WITH_CONTEXT: &[&str] = &[
     "CreateGrant",
     "Decrypt",
     "Encrypt",
@@ -19,7 +23,8 @@ const WITH_CONTEXT: Events = Events::Kms(&[
     "GenerateDataKeyPairWithoutPlaintext",
     "GenerateDataKeyWithoutPlaintext",
     "ReEncrypt",
-]);
+];
+const SENDING_ONE: &[&str] = WITH_CONTEXT.split_at(1).1;
 
 /// The rules of this family, by id.
 pub const RULES: &[Rule] = &[
@@ -30,7 +35,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::Medium,
         mitre: &["T1530"],
         page: include_str!("context_foreign_resource.md"),
-        check: Check::Event { events: WITH_CONTEXT, check: context_foreign_resource::check },
+        check: Check::Event { events: Events::Kms(WITH_CONTEXT), check: context_foreign_resource::check },
     },
     Rule {
         id: "context-secret-in-value",
@@ -39,7 +44,7 @@ pub const RULES: &[Rule] = &[
         severity: Severity::High,
         mitre: &["T1552"],
         page: include_str!("context_secret_in_value.md"),
-        check: Check::Event { events: WITH_CONTEXT, check: context_secret_in_value::check },
+        check: Check::Event { events: Events::Kms(WITH_CONTEXT), check: context_secret_in_value::check },
     },
     Rule {
         id: "context-service-claimed-directly",
@@ -48,9 +53,33 @@ pub const RULES: &[Rule] = &[
         severity: Severity::High,
         mitre: &["T1555.006", "T1530"],
         page: include_str!("context_service_claimed_directly.md"),
-        check: Check::Event { events: WITH_CONTEXT, check: context_service_claimed_directly::check },
+        check: Check::Event { events: Events::Kms(SENDING_ONE), check: context_service_claimed_directly::check },
     },
 ];
+
+/// ARN of the key that a part of a call's contexts goes with; empty if the record does not tell.
+fn key_arn<'c>(call: &'c Call<'_>, pair: &Pair<'_>) -> &'c str {
+    let arn = if pair.of_destination { call.keys.destination } else { call.keys.arn.as_deref() };
+    arn.unwrap_or_default()
+}
+
+/// That key as an operator would call it.
+fn key(call: &Call<'_>, pair: &Pair<'_>) -> String {
+    if pair.of_destination { phrase::named_key(key_arn(call, pair), None) } else { phrase::key(call) }
+}
+
+/// A verdict on a part of a call's contexts: it is about the key that goes with it.
+fn draft(call: &Call<'_>, pair: &Pair<'_>, severity: Severity, message: String, settings: &Settings) -> Draft {
+    let mut draft = Draft::on(call, severity, message, settings);
+    if pair.of_destination {
+        let subject = &mut draft.subject;
+        key_arn(call, pair).clone_into(&mut subject.key_arn);
+        subject.key_alias.clear();
+        subject.key_manager.clear();
+        context_pattern::write(call.contexts.destination(), &mut subject.encryption_context);
+    }
+    draft
+}
 
 /// The day of a call, as groups are told apart by.
 fn day(call: &Call<'_>) -> String {
