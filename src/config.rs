@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::inventory;
 use crate::kms::accounts::Accounts;
-use crate::model::arn::{is_account_id, is_key_arn};
+use crate::model::arn::{is_account_id, is_alias_name, is_key_arn};
 use crate::model::key_record::KeyRecord;
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
@@ -170,8 +170,8 @@ fn check_accounts(accounts: &FileAccounts) -> Result<(), (&'static str, String)>
     Ok(())
 }
 
-const PRINCIPAL: &str =
-    "principal as the column principal_arn has it: the ARN of a role (not of its session) or user, acct:… or svc:…";
+const PRINCIPAL: &str = "principal as the column principal_arn has it, written out: the ARN of a role (not of its session) or user, \
+     acct:… or svc:…";
 
 fn check_shape(name: &str, value: Option<&str>, fits: impl Fn(&str) -> bool, what: &str) -> Result<(), String> {
     match value.filter(|value| !fits(value)) {
@@ -184,7 +184,9 @@ fn check_shape(name: &str, value: Option<&str>, fits: impl Fn(&str) -> bool, wha
 fn is_principal(text: &str) -> bool {
     let is_id = text.len() >= 16 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     let has_form = ["arn:", "acct:", "svc:"].iter().any(|start| text.starts_with(start));
-    (has_form && !text.contains(":assumed-role/")) || is_id || ["root", "unknown"].contains(&text)
+    (has_form && !text.contains(":assumed-role/") && !text.contains('*'))
+        || is_id
+        || ["root", "unknown"].contains(&text)
 }
 
 fn checked(file: FileSuppression) -> Result<Suppression, String> {
@@ -197,14 +199,16 @@ fn checked(file: FileSuppression) -> Result<Suppression, String> {
             "a suppression without rule, key, principal, account, alias or resource would hide everything".to_owned()
         );
     }
-    if file.resource.as_deref() == Some("*") {
-        return Err("resource \"*\" would hide everything".to_owned());
+    if let Some(all @ ("" | "*")) = file.resource.as_deref() {
+        return Err(format!("resource {all:?} would hide everything"));
     }
     // What no finding has in its column would hide nothing, and nobody would notice.
     check_shape("key", file.key.as_deref(), is_key_arn, "ARN of a key")?;
     check_shape("principal", file.principal.as_deref(), is_principal, PRINCIPAL)?;
     check_shape("account", file.account.as_deref(), is_account_id, "account id of twelve digits")?;
-    check_shape("alias", file.alias.as_deref(), |alias| alias.starts_with("alias/"), "alias, alias/…")?;
+    check_shape("alias", file.alias.as_deref(), is_alias_name, "alias, alias/…, written out")?;
+    let has_one_end = |resource: &str| !resource.trim_end_matches('*').contains('*') && !resource.ends_with("**");
+    check_shape("resource", file.resource.as_deref(), has_one_end, "resource, whole or with one * at its end")?;
     let expires = match &file.expires {
         None => None,
         Some(date) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use self::values::Place;
-use self::values::{account, byte_size, day, duration, severity, time, visibility};
+use self::values::{account, byte_size, day, duration, name, positive, severity, time, visibility};
 use crate::model::severity::Severity;
 use crate::model::time::Seconds;
 
@@ -81,13 +81,13 @@ pub struct Backfill {
     #[command(flatten)]
     pub filter: Filter,
     /// Worker threads [default: one a core].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
     /// Most bytes that one file may decompress to; a larger one is an error for that file.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = byte_size)]
     pub max_object_size: usize,
     /// Files after which what was found is committed.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = positive)]
     pub batch_objects: usize,
     /// Parse every record in full, not only those that can matter: nearly twice the time, and
     /// malformed records of other services are noticed too.
@@ -171,7 +171,7 @@ pub struct Tail {
     #[arg(long)]
     pub until_empty: bool,
     /// Worker threads [default: one a core].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
     /// Most bytes that one file may decompress to; a larger one is an error for that file.
     #[arg(long, value_name = "BYTES", default_value = "1GiB", value_parser = byte_size)]
@@ -276,13 +276,13 @@ pub struct FindingsArgs {
     #[arg(long, value_name = "ID")]
     pub rule: Option<String>,
     /// Only what is about this key, or names it: ARN, id or alias.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", value_parser = name)]
     pub key: Option<String>,
     /// Only this account: of the trail, the key or the principal, or named in the evidence.
     #[arg(long, value_name = "ID", value_parser = account)]
     pub account: Option<String>,
-    /// Only this principal: ARN, the name at its end, or the session.
-    #[arg(long, value_name = "NAME")]
+    /// Only this principal: ARN (of a session too), the name at its end, or the session.
+    #[arg(long, value_name = "NAME", value_parser = name)]
     pub principal: Option<String>,
     /// Only acts on or after this time (date or RFC 3339).
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -307,8 +307,8 @@ pub struct KeysArgs {
     /// Output of `backfill` or `tail`: a folder, or s3://bucket/prefix.
     #[arg(value_name = "OUT")]
     pub output: Place,
-    /// One key, by ARN, id or alias: its story. As JSON, its row with `changes`, `uses` and `findings`.
-    #[arg(value_name = "KEY")]
+    /// One key, by ARN, id, alias or its ARN: its story. As JSON, its row with `changes`, `uses` and `findings`.
+    #[arg(value_name = "KEY", value_parser = name)]
     pub key: Option<String>,
     /// Form of the output.
     #[arg(long, value_enum, default_value_t = RowFormat::Text)]

@@ -21,6 +21,9 @@ impl FromStr for Place {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("it is empty: a variable that is not set?".to_owned());
+        }
         if !text.starts_with("s3:") {
             return Ok(Self::Path(text.into()));
         }
@@ -47,6 +50,15 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn visibility(text: &str) -> Result<Duration, String> {
     let range = Duration::from_secs(2)..=Duration::from_hours(12);
     duration(text).and_then(|time| if range.contains(&time) { Ok(time) } else { Err("from 2s to 12h".to_owned()) })
+}
+
+/// A name to look for: the empty one is in every row, or in none.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it is empty: a variable that is not set?".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+pub(super) fn positive(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|number| *number > 0).ok_or_else(|| "a number from 1 on".to_owned())
 }
 
 pub(super) fn severity(word: &str) -> Result<Severity, String> {
@@ -92,6 +104,7 @@ mod tests {
     fn places_and_durations_are_read() {
         assert_eq!("logs/2026".parse(), Ok(Place::Path("logs/2026".into())));
         assert!(matches!("s3://bucket/AWSLogs".parse(), Ok(Place::S3(_))));
+        assert!("".parse::<Place>().is_err() && name("").is_err() && positive("0").is_err());
         assert!("s3:/bucket".parse::<Place>().is_err() && "s3://".parse::<Place>().is_err());
         for (text, seconds) in [("90", 90), ("60s", 60), ("5m", 300), ("1h", 3_600), ("2d", 172_800)] {
             assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));

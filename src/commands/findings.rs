@@ -6,8 +6,8 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
-use super::Verdict;
 use super::network::{self, Network};
+use super::{Verdict, WrongUsage};
 use super::{keys, unfolded};
 use crate::cli::{FindingsArgs, RowFormat};
 use crate::lake::read;
@@ -26,15 +26,16 @@ const SHOWN: usize = 200;
 pub(super) type Row = Map<String, Value>;
 
 pub(super) fn run(args: &FindingsArgs, out: &mut dyn Write) -> Result<Verdict> {
-    let filter = Filter::new(args)?;
+    let mut filter = Filter::new(args)?;
     let network = Network::for_places(&args.aws, [&args.output])?;
     let lake = network::existing(&args.output, network.as_ref())?;
     let lake = lake.as_ref();
+    if let Some(key) = args.key.as_deref() {
+        filter.keys = read::records::<Keys>(lake, |row| keys::is_named(row, key))?;
+    }
     let mut rows = merged(read::records::<Findings>(lake, |row| filter.wants(row))?);
     let found = rows.len();
-    if let Some(key) = args.key.as_deref().filter(|_| rows.is_empty())
-        && read::records::<Keys>(lake, |row| keys::is_named(row, key))?.is_empty()
-    {
+    if let Some(key) = args.key.as_deref().filter(|_| rows.is_empty() && filter.keys.is_empty()) {
         bail!("no key {} in this output; keytrail keys OUT lists them", terminal(key));
     }
     let limit = args.limit.unwrap_or(if args.format == RowFormat::Text { SHOWN } else { 0 });
@@ -164,6 +165,8 @@ struct Filter<'a> {
     args: &'a FindingsArgs,
     since: Option<String>,
     until: Option<String>,
+    /// The keys that go by the name that is asked for.
+    keys: Vec<Row>,
 }
 
 impl<'a> Filter<'a> {
@@ -173,8 +176,11 @@ impl<'a> Filter<'a> {
         {
             bail!("there is no rule or family {rule:?}; keytrail rules lists them");
         }
+        if args.since.zip(args.until).is_some_and(|(since, until)| since >= until) {
+            return Err(WrongUsage("--since is not before --until: no act lies between them").into());
+        }
         let [since, until] = [args.since, args.until].map(|time| time.map(Seconds::rfc3339));
-        Ok(Self { rank: i64::from(args.severity.rank()), args, since, until })
+        Ok(Self { rank: i64::from(args.severity.rank()), args, since, until, keys: Vec::new() })
     }
 
     fn wants(&self, row: &Row) -> bool {
@@ -183,7 +189,7 @@ impl<'a> Filter<'a> {
         };
         number(row, "severity_rank") >= self.rank
             && any(&self.args.rule, &["rule_id", "family"])
-            && (any(&self.args.key, &["key_arn", "key_id", "key_alias"]) || names(row, self.args.key.as_deref()))
+            && self.args.key.as_deref().is_none_or(|key| self.is_about(row, key))
             && (any(&self.args.account, &["account_id", "key_account_id", "principal_account_id"])
                 || names(row, self.args.account.as_deref()))
             && self.args.principal.as_deref().is_none_or(|wanted| is_by(row, wanted))
@@ -192,11 +198,37 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// Whether a principal acted that goes by this name.
+impl Filter<'_> {
+    /// Whether a finding is about the key, or names it: as it was asked for, or as the tables call it.
+    fn is_about(&self, row: &Row, name: &str) -> bool {
+        let of_key = |key: &Row| {
+            let arn = text(key, "key_arn");
+            // Where no key is known, its alias stands for it, in its own account and Region.
+            let by_alias = || {
+                let is_beside = ["account_id", "region"].iter().all(|column| text(key, column) == text(row, column));
+                let alias = text(row, "key_alias");
+                text(row, "key_arn").is_empty() && is_beside && keys::list(key, "aliases").any(|known| known == alias)
+            };
+            text(row, "key_arn") == arn || names(row, Some(arn)) || by_alias()
+        };
+        ["key_arn", "key_id", "key_alias"].iter().any(|column| text(row, column) == name)
+            || names(row, Some(name))
+            || self.keys.iter().any(of_key)
+    }
+}
+
+/// Whether a principal acted that goes by this name: an ARN, also that of a session, as records have it, the
+/// end of one, or a session.
 fn is_by(row: &Row, wanted: &str) -> bool {
-    let principal = text(row, "principal_arn");
-    let last = principal.rsplit(['/', ':']).next().unwrap_or_default();
-    !wanted.is_empty() && [principal, last, text(row, "session_name")].contains(&wanted)
+    let (principal, session) = (text(row, "principal_arn"), text(row, "session_name"));
+    let is_end = |arn: &str, end: &str| arn.strip_suffix(end).is_some_and(|rest| rest.ends_with(['/', ':']));
+    let of_session = || {
+        let (account, role) = wanted.strip_prefix("arn:").and_then(|arn| arn.split_once(":assumed-role/"))?;
+        let (role, wanted) = role.split_once('/')?;
+        let account = account.rsplit(':').next()?;
+        Some(wanted == session && is_end(principal, role) && principal.contains(&format!(":{account}:")))
+    };
+    principal == wanted || session == wanted || is_end(principal, wanted) || of_session().unwrap_or_default()
 }
 
 /// Whether a finding names an account, a key or an alias beside its own: the other resource, or in evidence.
@@ -229,6 +261,23 @@ mod tests {
             row(&json!({"evidence": r#"{"principals":["arn:aws:iam::555555555555:root"],"alias":"alias/app2"}"#}));
         assert!(names(&found, Some("555555555555")) && names(&found, Some("alias/app2")));
         assert!(!names(&found, Some("55555555555")) && !names(&found, Some("alias/app")) && !names(&found, None));
+    }
+
+    #[test]
+    fn a_principal_goes_by_several_names() {
+        let found = row(&json!({"principal_arn": "arn:aws:iam::111122223333:role/ci/Deploy", "session_name": "run-7"}));
+        for (name, is) in [
+            ("arn:aws:iam::111122223333:role/ci/Deploy", true),
+            ("arn:aws:sts::111122223333:assumed-role/Deploy/run-7", true),
+            ("arn:aws:sts::111122223333:assumed-role/Deploy/run-8", false),
+            ("arn:aws:sts::444455556666:assumed-role/Deploy/run-7", false),
+            ("Deploy", true),
+            ("role/ci/Deploy", true),
+            ("eploy", false),
+            ("run-7", true),
+        ] {
+            assert_eq!(is_by(&found, name), is, "{name}");
+        }
     }
 
     #[test]

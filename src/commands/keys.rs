@@ -43,8 +43,14 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
     Ok(Verdict::Good)
 }
 
-pub(super) fn is_named(row: &Row, key: &str) -> bool {
-    text(row, "key_arn") == key || text(row, "key_id") == key || list(row, "aliases").any(|alias| alias == key)
+/// Whether a key goes by this name: its ARN or id, an alias or that one's ARN.
+pub(super) fn is_named(row: &Row, name: &str) -> bool {
+    let arn = text(row, "key_arn");
+    let is_beside = |alias: &str| {
+        let place = name.strip_suffix(alias).and_then(|place| place.strip_suffix(':'));
+        place.is_some_and(|place| arn.split(":key/").next() == Some(place))
+    };
+    arn == name || text(row, "key_id") == name || list(row, "aliases").any(|alias| alias == name || is_beside(alias))
 }
 
 /// The texts of a list column.

@@ -13,8 +13,9 @@ pub(super) const SEEN_EVENTS: usize = 1 << 20;
 /// Adds what a fold came to.
 pub(super) fn note_fold(summary: &mut Summary, folded: Folded, settings: &Settings) {
     summary.keys = Some(folded.keys);
-    let configured = !settings.accounts.own.is_empty();
-    summary.own_accounts = Some(OwnAccounts { configured, accounts: folded.own_accounts });
+    let configured = settings.accounts.are_told();
+    let Folded { own_accounts: accounts, unlisted_accounts: unlisted, .. } = folded;
+    summary.own_accounts = Some(OwnAccounts { configured, accounts, unlisted });
     for severity in Severity::ALL {
         summary.findings.add(severity, folded.findings[severity as usize]);
     }

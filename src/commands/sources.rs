@@ -46,6 +46,9 @@ pub(super) fn list(sources: &[Place], output: &Place, wanted: &Wanted, network: 
         sources.iter().filter_map(|s| if let Place::Path(path) = s { Some(path.clone()) } else { None }).collect();
     if !paths.is_empty() {
         let output = if let Place::Path(path) = output { path.canonicalize().ok() } else { None };
+        if output.is_some() && paths.iter().any(|path| path.canonicalize().ok() == output) {
+            return Err(WrongUsage("a source is the output: give the output a folder of its own").into());
+        }
         let listing = local::list(&paths, output.as_deref()).context("cannot read a source")?;
         // A file whose path does not tell is not wanted by a filter that asks.
         found.objects.extend(listing.objects.into_iter().filter(|object| wanted.wants(&object.name)));

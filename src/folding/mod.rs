@@ -9,6 +9,7 @@ use self::findings::Judged;
 use crate::fold::{Fold, Snapshots};
 use crate::kms::principal::PrincipalKind;
 use crate::lake::entry::FileEntry;
+use crate::lake::ledger::Ledger;
 use crate::lake::read::{self, Columns};
 use crate::lake::rows::{ConfigurationColumns, KeyChangeColumns, UsageColumns, in_order};
 use crate::lake::schema::{Table, path};
@@ -45,6 +46,8 @@ pub struct Folded {
     pub findings: [u64; Severity::ALL.len()],
     /// Accounts that counted as own.
     pub own_accounts: Vec<String>,
+    /// Accounts that have trails here, and that no list of the configuration names, if it names own ones.
+    pub unlisted_accounts: Vec<String>,
 }
 
 /// Folds all that is committed; `None` if nothing has changed since the last fold.
@@ -54,11 +57,11 @@ pub struct Folded {
 pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Result<Option<Folded>, LakeError> {
     let identity = identity(settings, inventory);
     let lock = lake.fold_lock()?;
-    if lake.ledger().is_folded(&identity) {
+    let storage = lake.storage();
+    if lake.ledger().is_folded(&identity) && are_there(storage, lake.ledger())? {
         return Ok(None);
     }
     let through = lake.ledger().through();
-    let storage = lake.storage();
     // What the ledger names, not what a listing shows: another writer may be about to publish.
     let usage = read::committed_files::<Usage>(lake.ledger());
     let changes = read::committed_files::<KeyChanges>(lake.ledger());
@@ -92,6 +95,8 @@ pub fn fold(lake: &mut Lake, settings: &Settings, inventory: &[KeyRecord]) -> Re
     }
     let Snapshots { keys, uses, resources, history } = fold.finish();
     folded.own_accounts = history.own.iter().cloned().collect();
+    let is_unlisted = |account: &&str| settings.accounts.are_told() && !settings.accounts.names(account);
+    folded.unlisted_accounts = history.with_trails().filter(is_unlisted).map(str::to_owned).collect();
     folded.keys = keys.len();
     let mut file_of_keys = parquet::File::<Keys>::create()?;
     let chunks = (parquet::File::<Keys>::GROUP, BYTES_OF_KEYS);
@@ -135,6 +140,13 @@ fn learn_aliases<'f>(
         }
     }
     Ok(())
+}
+
+/// Whether the snapshots of the last fold are there: who has lost them gets them again.
+fn are_there(storage: &dyn Storage, ledger: &Ledger) -> Result<bool, LakeError> {
+    let there = [storage.list(Keys::NAME)?, storage.list(KeyUses::NAME)?].concat();
+    let mut snapshots = ledger.files().filter(|file| [Keys::NAME, KeyUses::NAME].contains(&file.table.as_str()));
+    Ok(snapshots.all(|file| there.contains(&file.path)))
 }
 
 /// Program, catalogue, settings and inventory: a change of any makes the next run fold again.

@@ -31,6 +31,12 @@ pub enum LakeError {
     /// The folder is no output.
     #[error("{0} has no ledger: it is no output of keytrail backfill")]
     NoOutput(String),
+    /// There are tables, and no ledger.
+    #[error(
+        "the output has tables, but no ledger: it was copied without its folder _ledger; copy it again, whole, or \
+         choose another place"
+    )]
+    NoLedger,
     /// A ledger entry that this version does not understand.
     #[error("ledger entry {path} cannot be understood: {reason}; it was written by another version, or damaged")]
     BadEntry {

@@ -30,8 +30,10 @@ pub use error::LakeError;
 
 use self::entry::{Entry, FileEntry, Kind};
 use self::ledger::Ledger;
+use self::schema::Table;
 use self::seen::SeenWindow;
 use self::storage::{Lock, Storage};
+use self::tables::objects::Objects;
 
 /// Name of a fold's file of a date. The fold replaces its own files, nobody else touches them.
 pub const FOLD_FILE: &str = "fold";
@@ -60,6 +62,10 @@ impl Lake {
         let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
         let alive = storage.lock(&locks::alive(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         let mut ledger = Ledger::open(storage.as_ref())?;
+        // Tools leave out what starts with `_`: all that the tables hold would be counted again.
+        if ledger.through() == 0 && !storage.list(Objects::NAME)?.is_empty() {
+            return Err(LakeError::NoLedger);
+        }
         recover::recover(storage.as_ref(), &writer, &mut ledger)?;
         // A fold that was killed between publishing and removing: removing again does nothing. Who
         // holds the lock folds now.

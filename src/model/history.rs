@@ -44,6 +44,11 @@ impl History {
         Self { own, trails, ..Self::default() }
     }
 
+    /// Accounts in whose trails records were found.
+    pub fn with_trails(&self) -> impl Iterator<Item = &str> {
+        self.trails.keys().map(String::as_str)
+    }
+
     /// Learns that an alias was seen together with a key. An AWS-managed alias outweighs others: it
     /// never moves.
     pub fn learn_alias(&mut self, key_arn: &str, alias: &str) {

@@ -17,7 +17,7 @@ pub fn section(out: &mut dyn Write, heading: &str, lines: &[&str], width: usize)
     let mut blank = true;
     for (at, line) in lines.iter().copied().chain([""]).enumerate() {
         let fence = line.starts_with("```");
-        let starts_item = line.trim_start().starts_with("- ") || numbered(line);
+        let starts_item = line.trim_start().starts_with("- ") || numbered(line) || line.starts_with('|');
         if fence || verbatim || line.is_empty() || starts_item {
             flush(out, &mut paragraph, width)?;
         }
@@ -31,6 +31,13 @@ pub fn section(out: &mut dyn Write, heading: &str, lines: &[&str], width: usize)
                 writeln!(out)?;
             }
             blank = true;
+        } else if let Some(row) = line.strip_prefix('|') {
+            // A row a line; the one below the head only draws.
+            let cells: Vec<&str> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+            if !cells.iter().all(|cell| cell.bytes().all(|b| b == b'-')) {
+                paragraph = cells.join(" | ");
+            }
+            blank = false;
         } else {
             if !paragraph.is_empty() {
                 paragraph.push(' ');

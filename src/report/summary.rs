@@ -60,6 +60,14 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
             "their trails: name yours and your partners' in --config"
         };
         writeln!(out, "accounts  {count} as own, by {by}")?;
+        if !own.unlisted.is_empty() {
+            writeln!(
+                out,
+                "NOTE      {} with trails here in no list of the configuration, so foreign: {}",
+                counted(own.unlisted.len() as u64, "account"),
+                first(own.unlisted.iter().map(|account| terminal(account)))
+            )?;
+        }
     }
     writeln!(
         out,
@@ -98,15 +106,18 @@ fn left(objects: u64) -> String {
     if objects > 0 { format!(", {} left for the next run", grouped(objects)) } else { String::new() }
 }
 
-/// Operations that are named in text; JSON has all.
+fn unknown(summary: &Summary) -> String {
+    first(summary.unknown_operations.iter().map(|(name, count)| format!("{} ({})", terminal(name), grouped(*count))))
+}
+
+/// Things that are named in text; JSON has all.
 const NAMED: usize = 10;
 
-fn unknown(summary: &Summary) -> String {
-    let operations = &summary.unknown_operations;
-    let named = operations.iter().take(NAMED).map(|(name, count)| format!("{} ({})", terminal(name), grouped(*count)));
-    let more = operations.len().saturating_sub(NAMED);
-    let more = (more > 0).then(|| format!("and {more} more"));
-    named.chain(more).collect::<Vec<_>>().join(", ")
+fn first(mut things: impl Iterator<Item = String>) -> String {
+    let mut named: Vec<String> = things.by_ref().take(NAMED).collect();
+    let more = things.count();
+    named.extend((more > 0).then(|| format!("and {more} more")));
+    named.join(", ")
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "shown only")]
@@ -127,12 +138,17 @@ mod tests {
         let mut summary = Summary::default();
         (summary.keys, summary.rows_written, summary.commits) = (Some(1), 1, 1);
         let accounts = vec!["111122223333".to_owned()];
-        summary.own_accounts = Some(OwnAccounts { configured: true, accounts });
+        summary.own_accounts =
+            Some(OwnAccounts { configured: true, accounts, unlisted: vec!["444455556666".to_owned()] });
         let mut out = Vec::new();
         write(&mut out, &summary, 1.0).expect("writes");
         let text = String::from_utf8(out).expect("text");
         assert!(
-            text.contains("  1 row,") && text.contains("in 1 commit,") && text.contains("  1 counts as own"),
+            text.contains("  1 row,")
+                && text
+                    .contains("1 account with trails here in no list of the configuration, so foreign: 444455556666")
+                && text.contains("in 1 commit,")
+                && text.contains("  1 counts as own"),
             "{text}"
         );
     }

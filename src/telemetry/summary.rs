@@ -49,6 +49,8 @@ pub struct OwnAccounts {
     pub configured: bool,
     /// The accounts.
     pub accounts: Vec<String>,
+    /// Accounts that have trails here and that the configuration does not name: they count as foreign.
+    pub unlisted: Vec<String>,
 }
 
 /// Objects by outcome.

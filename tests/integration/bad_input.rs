@@ -435,6 +435,13 @@ fn a_configuration_that_makes_no_sense_names_the_place() {
         ("[accounts\n", &["keytrail.toml", "line 1"]),
         ("[accounts]\nown = [\"1111\"]\n", &["keytrail.toml", "accounts.own", "1111"]),
         ("[[suppressions]]\nresource = \"*\"\nreason = \"r\"\n", &["keytrail.toml", "would hide everything"]),
+        ("[[suppressions]]\nresource = \"\"\nreason = \"r\"\n", &["keytrail.toml", "would hide everything"]),
+        ("[[suppressions]]\nresource = \"a*b\"\nreason = \"r\"\n", &["keytrail.toml", "\"a*b\"", "at its end"]),
+        ("[[suppressions]]\nalias = \"alias/aws/*\"\nreason = \"r\"\n", &["keytrail.toml", "written out"]),
+        (
+            "[[suppressions]]\nprincipal = \"arn:aws:iam::111122223333:role/T*\"\nreason = \"r\"\n",
+            &["keytrail.toml", "written out"],
+        ),
         ("[[suppressions]]\nkey = \"1234abcd\"\nreason = \"r\"\n", &["keytrail.toml", "1234abcd", "ARN of a key"]),
         ("[[suppressions]]\nprincipal = \"priya\"\nreason = \"r\"\n", &["keytrail.toml", "priya", "principal_arn"]),
         ("[[suppressions]]\nalias = \"app\"\nreason = \"r\"\n", &["keytrail.toml", "alias/"]),

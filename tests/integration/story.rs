@@ -59,3 +59,25 @@ fn of_a_key_that_is_not_there_nothing_is_told() {
         assert!(run.stdout.is_empty() && run.said().contains("no key alias/nobody in this output"), "{}", run.said());
     }
 }
+
+#[test]
+fn findings_on_a_key_are_found_by_each_of_its_names() {
+    let folder = temp_dir();
+    let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
+    let first = key(ACCOUNT, 1);
+    let records = [
+        act("CreateAlias", 1, 1, &json!({"aliasName": "alias/app", "targetKeyId": first})),
+        act("DisableKey", 1, 2, &json!({"keyId": first})),
+        act("DisableKey", 2, 3, &json!({"keyId": key(ACCOUNT, 2)})),
+    ];
+    write(&root.join("log.json"), &log(&records));
+    backfill(&[&root], &out, &[]).ends_with(0);
+    for name in [&*first, "00000001-1111-4222-8333-444444444444", "alias/app", &first.replace("key/", "alias/app#")] {
+        let name = name.split('#').next().expect("a name");
+        let told = on("findings", &out, &["--key", name, "--format", "json"]).ends_with(0).json_lines();
+        let mut rules: Vec<&str> = told.iter().map(|row| row["rule_id"].as_str().expect("a rule")).collect();
+        rules.sort_unstable();
+        assert_eq!(rules, ["create-alias", "disable-key"], "{name}");
+        assert!(on("keys", &out, &[name]).ends_with(0).stdout.starts_with(&first), "{name}");
+    }
+}

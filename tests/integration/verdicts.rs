@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use crate::support::{
-    assert_holds, backfill, backfill_args, command, files_below, gzip, key, keytrail, kms_record, log, log_path,
+    assert_holds, backfill, backfill_args, command, files_below, gzip, key, keytrail, kms_record, log, log_path, on,
     temp_dir, write,
 };
 
@@ -133,4 +133,61 @@ fn filters_that_nothing_can_meet_are_wrong_usage() {
     assert!(!logs.out.exists());
     backfill(&[&logs.root], &logs.out, &["--from", "2026-03-02", "--to", "2026-03-02", "--account", ACCOUNT])
         .ends_with(0);
+}
+
+#[test]
+fn tables_whose_ledger_was_lost_are_not_counted_again() {
+    let logs = Logs::new();
+    backfill(&[&logs.root], &logs.out, &[]).ends_with(0);
+    fs::remove_dir_all(logs.out.join("_ledger")).expect("the ledger");
+    let said = backfill(&[&logs.root], &logs.out, &[]).ends_with(1).said();
+    assert!(said.contains("tables, but no ledger"), "{said}");
+    assert_eq!(files_below(&logs.out.join("objects")).len(), 1);
+}
+
+#[test]
+fn snapshots_that_were_lost_are_made_again() {
+    let logs = Logs::new();
+    backfill(&[&logs.root], &logs.out, &[]).ends_with(0);
+    for table in ["keys", "key_use"] {
+        let [file] = &files_below(&logs.out.join(table))[..] else { panic!("one file") };
+        fs::remove_file(file).expect("a snapshot");
+        backfill(&[&logs.root], &logs.out, &[]).ends_with(0);
+        assert_holds(&logs.out);
+    }
+}
+
+#[test]
+fn a_damaged_file_does_not_hide_what_else_is_wrong() {
+    let logs = Logs::new();
+    backfill(&[&logs.root], &logs.out, &[]).ends_with(0);
+    fs::write(&files_below(&logs.out.join("usage"))[0], "no Parquet").expect("writes");
+    fs::remove_file(&files_below(&logs.out.join("keys"))[0]).expect("a snapshot");
+    let found = keytrail(["verify".as_ref(), logs.out.as_os_str(), "--format".as_ref(), "json".as_ref()]).ends_with(1);
+    let problems = found.json()["problems"].to_string();
+    assert!(problems.contains("keys/keys.parquet") && problems.contains("Parquet file usage/"), "{problems}");
+}
+
+#[test]
+fn what_is_empty_or_is_the_source_is_wrong_usage() {
+    let logs = Logs::new();
+    for out in [Path::new(""), &logs.root] {
+        backfill(&[&logs.root], out, &[]).ends_with(2);
+    }
+    backfill(&[&logs.root], &logs.out, &["--threads", "0"]).ends_with(2);
+    backfill(&[&logs.root], &logs.out, &[]).ends_with(0);
+    for args in [["--key", ""], ["--principal", ""], ["--account", ""]] {
+        on("findings", &logs.out, &args).ends_with(2);
+    }
+    on("findings", &logs.out, &["--since", "2026-03-03", "--until", "2026-03-02"]).ends_with(2);
+}
+
+#[test]
+fn accounts_that_the_configuration_forgot_are_named() {
+    let logs = Logs::new();
+    let config = logs.folder.path().join("keytrail.toml");
+    fs::write(&config, "[accounts]\nown = [\"444455556666\"]\n").expect("writes");
+    let config = config.to_str().expect("a path");
+    let told = backfill(&[&logs.root], &logs.out, &["--config", config]).ends_with(0).json();
+    assert_eq!(told["own_accounts"]["unlisted"], serde_json::json!([ACCOUNT]));
 }

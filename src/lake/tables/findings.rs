@@ -22,7 +22,9 @@ impl Table for Findings {
     const NAME: &'static str = "findings";
     const DOC: &'static str = "One finding of a rule. Both copies of a cross-account call, and like findings of several \
         objects, have one finding_id; the command `keytrail findings` shows them as one. In SQL, count(DISTINCT finding_id), or keep one row with \
-        QUALIFY row_number() OVER (PARTITION BY finding_id ORDER BY principal_type = 'AWSAccount', event_time) = 1.";
+        QUALIFY row_number() OVER (PARTITION BY finding_id ORDER BY principal_type = 'AWSAccount', event_time) = 1. Its event_count is that row's; \
+        the acts of all, copies once, are greatest(coalesce(sum(event_count) FILTER (coalesce(key_account_id = account_id, true)), 0), \
+        coalesce(sum(event_count) FILTER (key_account_id <> account_id), 0)) by finding_id, and the last is max(last_event_time).";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![f;
