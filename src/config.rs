@@ -139,9 +139,10 @@ pub fn load(path: Option<&Path>) -> Result<Config, ConfigError> {
         return Err(wrong("templates.roles", format!("{role:?} is no ARN of a role")));
     }
     settings.template_roles = file.templates.roles;
-    for rule in file.severity.keys().chain(file.suppressions.iter().filter_map(|s| s.rule.as_ref())) {
+    let of_suppressions = file.suppressions.iter().filter_map(|s| s.rule.as_ref()).map(|rule| ("suppressions", rule));
+    for (place, rule) in file.severity.keys().map(|rule| ("severity", rule)).chain(of_suppressions) {
         if rules::find(rule).is_none() {
-            return Err(wrong("severity, suppressions", format!("there is no rule {rule:?}; see keytrail rules")));
+            return Err(wrong(place, format!("there is no rule {rule:?}; see keytrail rules")));
         }
     }
     settings.severity = file.severity;

@@ -11,8 +11,8 @@ use crate::model::time::Seconds;
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum RecordError {
     /// The text is not JSON.
-    #[error("not JSON: {0}")]
-    NotJson(String),
+    #[error("not JSON: wrong at its byte {0}, or before")]
+    NotJson(usize),
     /// The text is JSON, but no object.
     #[error("not a JSON object")]
     NotAnObject,
@@ -87,8 +87,8 @@ impl Decoder {
         }
         let event = match parsed {
             Ok(()) => read(Json::new(&tape.0)),
-            // The message holds a position and a kind, nothing of the text.
-            Err(error) => Err(RecordError::NotJson(format!("{:?} at {}", error.error(), error.index()))),
+            // A position, nothing of the text. The parser's names of errors tell its own author most.
+            Err(error) => Err(RecordError::NotJson(error.index())),
         };
         let folded = event.as_ref().is_ok_and(has_string_payload);
         if folded && let Some(unfolded) = unfold(record) {

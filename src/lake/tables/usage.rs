@@ -48,7 +48,7 @@ impl Table for Usage {
         key_ref: Symbol = u.symbol(|k| k.key_ref), "What the request named: alias, id or ARN; the default key's alias where it named none.";
         key_evidence: Text = u.counted.key.key_evidence.as_str(), "Where key_arn was learned from: resource, response, request, constructed (from a bare id), service_event, error_message; alias, default (none was named, so the service takes its default key) or none if there is no key_arn.";
         destination_key_arn: Symbol = u.symbol(|k| k.destination_key_arn), "ARN of the destination key, for ReEncrypt.";
-        principal_arn: Symbol = u.symbol(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service.";
+        principal_arn: Symbol = u.symbol(|k| k.principal_arn), "Who acted: user or role (not the session); acct:… for another account's caller, svc:… for a service; unknown where the record names nobody.";
         principal_type: Symbol = u.symbol(|k| k.principal_type), "IAMUser, AssumedRole, IdentityCenter, Root, FederatedUser, AWSAccount, AWSService, ServiceRole or Unknown.";
         principal_account_id: Symbol = u.symbol(|k| k.principal_account_id), "Account of the principal.";
         via_service: Symbol = u.symbol(|k| k.via_service), "Service that made the call for the principal; null if direct, unknown if the record hides which.";
