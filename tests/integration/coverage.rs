@@ -462,6 +462,7 @@ fn every_row_names_what_there_is() {
             "delete-custom-key-store",
             "disconnect-custom-key-store",
             "enable-key",
+            "root-user-act",
             "update-custom-key-store",
             "customer-key-revoked-symptom",
         ]

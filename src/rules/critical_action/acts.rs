@@ -1,6 +1,6 @@
 //! The acts on keys that are worth a finding by themselves (DOMAIN E.1): one row an act.
 
-use super::{check, get_public_key, rotate_key_on_demand};
+use super::{check, get_public_key, root_user_act, rotate_key_on_demand};
 use crate::model::severity::Severity::{self, Critical, High, Info, Low, Medium};
 use crate::rules::{Check, Events, Rule};
 
@@ -72,6 +72,15 @@ pub const RULES: &[Rule] = &[
         "Multi-Region KMS key replicated", include_str!("replicate_key.md")),
     act!("RevokeGrant", "revoke-grant", Medium, ["T1531"],
         "KMS grant revoked", include_str!("revoke_grant.md")),
+    Rule {
+        id: "root-user-act",
+        family: "critical-action",
+        title: "KMS key administered by the root user",
+        severity: High,
+        mitre: &["T1078.004"],
+        page: include_str!("root_user_act.md"),
+        check: Check::Event { events: Events::Kms(root_user_act::EVENTS), check: root_user_act::check },
+    },
     Rule {
         id: "rotate-key-on-demand",
         family: "critical-action",

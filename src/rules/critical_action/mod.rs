@@ -3,6 +3,7 @@
 
 mod acts;
 mod get_public_key;
+mod root_user_act;
 mod rotate_key_on_demand;
 mod severity;
 
