@@ -21,7 +21,9 @@ struct Outbound(Groups<3, Tally>);
 impl Watch for Outbound {
     fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
         let Some(owner) = foreign_owner(row, day) else { return };
-        if row.succeeded() && !is_encrypt_side(row.event_name) {
+        // KMS lets nobody administer a foreign key.
+        let is_use = matches!(row.operation_class, "crypto" | "grant" | "read" | "read_keymaterial");
+        if is_use && row.succeeded() && !is_encrypt_side(row.event_name) {
             self.0.of([row.principal_arn, row.key_arn, owner]).add(row);
         }
     }
