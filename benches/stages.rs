@@ -111,7 +111,7 @@ fn scan_all(way: Way, buffer: &Buffer, interest: &Interest, with: &mut dyn FnMut
 
 fn analyse(files: &[(ObjectRef, Vec<u8>)]) -> Vec<Yield> {
     let plan = Plan::new(Settings::default(), Selection::Fast);
-    let mut analyzer = Analyzer::new(&plan, CAP).expect("memory");
+    let mut analyzer = Analyzer::new(CAP).expect("memory");
     let nothing = FxHashSet::default();
-    files.iter().map(|(object, stored)| analyzer.analyze(object, stored, &nothing)).collect()
+    files.iter().map(|(object, stored)| analyzer.analyze(&plan, object, stored, &nothing)).collect()
 }

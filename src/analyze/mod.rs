@@ -74,9 +74,8 @@ impl Plan {
     }
 }
 
-/// A worker's tools, reused from object to object.
-pub struct Analyzer<'p> {
-    plan: &'p Plan,
+/// A worker's tools, reused from object to object, whatever the plan.
+pub struct Analyzer {
     gunzip: Gunzip,
     buffer: Buffer,
     parser: Parser,
@@ -90,20 +89,26 @@ struct Parser {
     pattern: String,
 }
 
-impl<'p> Analyzer<'p> {
+impl Analyzer {
     /// Sets a worker up; `max_object_size` is the most bytes of JSON that one object may hold.
     ///
     /// # Errors
     /// Without memory for a decompressor.
-    pub fn new(plan: &'p Plan, max_object_size: usize) -> Result<Self, GunzipError> {
-        Ok(Self { plan, gunzip: Gunzip::new(max_object_size)?, buffer: Buffer::default(), parser: Parser::default() })
+    pub fn new(max_object_size: usize) -> Result<Self, GunzipError> {
+        Ok(Self { gunzip: Gunzip::new(max_object_size)?, buffer: Buffer::default(), parser: Parser::default() })
     }
 
     /// Analyses one object. Events whose identity is in `seen_elsewhere` are counted as duplicates.
     ///
     /// An object that cannot be read is a failed [`Yield`], not an error: it has a row like any other.
-    pub fn analyze(&mut self, object: &ObjectRef, stored: &[u8], seen_elsewhere: &FxHashSet<u64>) -> Yield {
-        let analysis = object::Analysis::new(self.plan, object, seen_elsewhere);
+    pub fn analyze(
+        &mut self,
+        plan: &Plan,
+        object: &ObjectRef,
+        stored: &[u8],
+        seen_elsewhere: &FxHashSet<u64>,
+    ) -> Yield {
+        let analysis = object::Analysis::new(plan, object, seen_elsewhere);
         let drawn = analysis.run(&mut self.gunzip, &mut self.buffer, &mut self.parser, stored);
         self.buffer.release();
         self.parser.decoder.release();

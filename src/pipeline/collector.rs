@@ -6,25 +6,19 @@ use std::time::Instant;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cores::Cores;
-use super::draw::fetch_and_analyze;
 use super::{Observer, PipelineError, Settings};
-use crate::analyze::Analyzer;
 use crate::lake::Lake;
 use crate::lake::seen::SeenWindow;
-use crate::model::object::{ObjectId, ObjectStatus};
+use crate::model::object::{ObjectId, ObjectRef, ObjectStatus};
 use crate::model::r#yield::Yield;
-use crate::source::Store;
 use crate::telemetry::summary::Summary;
 
 /// Takes what was drawn, in the order in which it is to be committed.
-pub(super) struct Collector<'r, 'p, T> {
+pub(super) struct Collector<'r, T> {
     lake: &'r mut Lake,
     seen: SeenWindow,
     settings: &'r Settings,
     cores: &'r Cores,
-    store: &'r dyn Store,
-    /// For objects that hold events which another object held already.
-    second_look: Analyzer<'p>,
     batch: Vec<Yield>,
     tickets: Vec<Vec<T>>,
     places: FxHashMap<ObjectId, usize>,
@@ -40,32 +34,16 @@ pub(super) struct Settled<T> {
     pub(super) ticket: T,
 }
 
-impl<'r, 'p, T> Collector<'r, 'p, T> {
+impl<'r, T> Collector<'r, T> {
     pub(super) fn new(
         lake: &'r mut Lake,
         (settings, cores): (&'r Settings, &'r Cores),
-        store: &'r dyn Store,
-        second_look: Analyzer<'p>,
         (summary, observer): (&'r mut Summary, &'r dyn Observer),
     ) -> Result<Self, PipelineError> {
         let seen = lake.seen_window(settings.seen_events)?;
         let (batch, tickets, places) = (Vec::new(), Vec::new(), FxHashMap::default());
         let (bytes, opened) = (0, None);
-        Ok(Self {
-            lake,
-            seen,
-            settings,
-            cores,
-            store,
-            second_look,
-            batch,
-            tickets,
-            places,
-            bytes,
-            opened,
-            summary,
-            observer,
-        })
+        Ok(Self { lake, seen, settings, cores, batch, tickets, places, bytes, opened, summary, observer })
     }
 
     /// When the oldest object of the open batch was taken.
@@ -74,7 +52,15 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
     }
 
     /// Takes what was drawn from an object, and commits the batch if it is large enough by now.
-    pub(super) fn take(&mut self, drawn: Yield, ticket: T) -> Result<Vec<Settled<T>>, PipelineError> {
+    ///
+    /// An object that holds events which another object held already is drawn from again, without them:
+    /// `draw_again` does that.
+    pub(super) fn take(
+        &mut self,
+        drawn: Yield,
+        ticket: T,
+        draw_again: impl FnOnce(&ObjectRef, &FxHashSet<u64>) -> Yield,
+    ) -> Result<Vec<Settled<T>>, PipelineError> {
         if self.lake.ledger().holds(&drawn.object) {
             // Another delivery of what is committed, perhaps by another process since it was listed here:
             // what it holds is known, and a copy of it in another object is one.
@@ -82,13 +68,14 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
             self.note_already_done(&drawn);
             return Ok(vec![Settled { status: ObjectStatus::Done, ticket }]);
         }
-        match self.places.get(&drawn.object.id()) {
-            Some(place) => {
-                // Another delivery of what is about to be committed: it waits for that.
-                self.tickets[*place].push(ticket);
-                self.note_already_done(&drawn);
-            }
-            None => self.add(drawn, ticket),
+        if let Some(place) = self.places.get(&drawn.object.id()) {
+            // Another delivery of what is about to be committed: it waits for that.
+            self.tickets[*place].push(ticket);
+            self.note_already_done(&drawn);
+        } else {
+            let known = self.seen.known(&drawn.seen);
+            let drawn = if known.is_empty() { drawn } else { draw_again(&drawn.object, &known) };
+            self.add(drawn, ticket);
         }
         if self.batch.len() >= self.settings.batch_objects || self.bytes >= self.settings.batch_bytes {
             return self.commit();
@@ -96,11 +83,7 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
         Ok(Vec::new())
     }
 
-    fn add(&mut self, mut drawn: Yield, ticket: T) {
-        let known = self.seen.known(&drawn.seen);
-        if !known.is_empty() {
-            drawn = self.look_again(&drawn, &known);
-        }
+    fn add(&mut self, drawn: Yield, ticket: T) {
         self.seen.add(&drawn.seen);
         self.summary.add(&drawn);
         self.bytes += drawn.bytes();
@@ -114,10 +97,6 @@ impl<'r, 'p, T> Collector<'r, 'p, T> {
     fn note_already_done(&mut self, drawn: &Yield) {
         self.summary.objects.already_done += 1;
         self.observer.already_done(&drawn.object);
-    }
-
-    fn look_again(&mut self, drawn: &Yield, known: &FxHashSet<u64>) -> Yield {
-        fetch_and_analyze(&drawn.object, self.store, &mut self.second_look, &mut Vec::new(), known)
     }
 
     /// Commits the open batch, and hands back the tickets of its objects.
@@ -151,12 +130,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::analyze::{Plan, Selection};
     use crate::lake::local::LocalFolder;
     use crate::model::object::{ObjectName, ObjectRef};
     use crate::model::r#yield::SeenEvent;
     use crate::pipeline::Silent;
-    use crate::source::local::LocalStore;
 
     fn drawn(number: usize) -> Yield {
         let (key, etag) = (format!("/logs/{number}"), number.to_string());
@@ -165,19 +142,16 @@ mod tests {
     }
 
     /// Hands over a collector of batches of three to `with`.
-    fn collecting(lake: &mut Lake, with: impl FnOnce(Collector<'_, '_, &str>)) {
+    fn collecting(lake: &mut Lake, with: impl FnOnce(Collector<'_, &str>)) {
         let settings =
             Settings { threads: 1, max_object_size: 1 << 20, batch_objects: 3, batch_bytes: 1 << 20, seen_events: 100 };
-        let (cores, store, plan) = (
-            Cores::new(1),
-            LocalStore { cap: 1 << 20 },
-            Plan::new(crate::rules::settings::Settings::default(), Selection::Fast),
-        );
-        let mut summary = Summary::default();
-        let second_look = Analyzer::new(&plan, 1 << 20).expect("an analyzer");
-        with(
-            Collector::new(lake, (&settings, &cores), &store, second_look, (&mut summary, &Silent)).expect("collects"),
-        );
+        let (cores, mut summary) = (Cores::new(1), Summary::default());
+        with(Collector::new(lake, (&settings, &cores), (&mut summary, &Silent)).expect("collects"));
+    }
+
+    /// Takes an object that shares no event with another one.
+    fn take<'t>(collector: &mut Collector<'_, &'t str>, drawn: Yield, ticket: &'t str) -> Vec<Settled<&'t str>> {
+        collector.take(drawn, ticket, |_, _| panic!("nothing is known")).expect("takes")
     }
 
     #[test]
@@ -190,7 +164,7 @@ mod tests {
         collecting(&mut lake, |mut collector| {
             other.commit_batch(vec![held()]).expect("commits");
             collector.lake.refresh().expect("reads");
-            assert_eq!(collector.take(held(), "ticket").expect("knows").len(), 1, "committed already");
+            assert_eq!(take(&mut collector, held(), "ticket").len(), 1, "committed already");
             assert_eq!(collector.seen.known(&[event]).len(), 1);
         });
     }
@@ -200,15 +174,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("tempdir");
         let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
         collecting(&mut lake, |mut collector| {
-            assert!(collector.take(drawn(1), "first").expect("takes").is_empty());
-            assert!(collector.take(drawn(1), "first again").expect("takes").is_empty());
-            assert!(collector.take(drawn(2), "second").expect("takes").is_empty());
+            assert!(take(&mut collector, drawn(1), "first").is_empty());
+            assert!(take(&mut collector, drawn(1), "first again").is_empty());
+            assert!(take(&mut collector, drawn(2), "second").is_empty());
             assert_eq!(collector.lake.ledger().through(), 0);
-            let settled = collector.take(drawn(3), "third").expect("commits");
+            let settled = take(&mut collector, drawn(3), "third");
             let tickets: Vec<_> = settled.iter().map(|settled| settled.ticket).collect();
             assert_eq!(tickets, ["first", "first again", "second", "third"]);
             assert!(collector.lake.ledger().holds(&drawn(2).object));
-            assert_eq!(collector.take(drawn(2), "late").expect("knows").len(), 1, "committed already");
+            assert_eq!(take(&mut collector, drawn(2), "late").len(), 1, "committed already");
         });
     }
 }

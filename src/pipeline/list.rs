@@ -10,7 +10,7 @@ use rustc_hash::FxHashSet;
 
 use super::collector::Collector;
 use super::cores::Cores;
-use super::draw::{analyze, failed};
+use super::draw::{analyze, failed, fetch_and_analyze};
 use super::line::Line;
 use super::{PipelineError, Settings, Silent};
 use crate::analyze::{Analyzer, Plan};
@@ -45,19 +45,22 @@ pub fn run(
     let (sender, receiver) = crossbeam_channel::bounded(settings.threads * AHEAD);
     // Analysers are made here: a failure is the run's, not a thread's.
     let workers =
-        (0..settings.threads).map(|_| Analyzer::new(plan, settings.max_object_size)).collect::<Result<Vec<_>, _>>()?;
-    let second_look = Analyzer::new(plan, settings.max_object_size)?;
+        (0..settings.threads).map(|_| Analyzer::new(settings.max_object_size)).collect::<Result<Vec<_>, _>>()?;
+    let mut second_look = Analyzer::new(settings.max_object_size)?;
     std::thread::scope(|scope| {
         for analyzer in workers {
             let (line, cores, sender) = (&line, &cores, sender.clone());
-            scope.spawn(move || work(objects, store, analyzer, (line, cores), &sender));
+            scope.spawn(move || work(objects, store, (analyzer, plan), (line, cores), &sender));
         }
         drop(sender);
-        let mut collector = Collector::new(lake, (settings, &cores), store, second_look, (summary, &Silent))?;
+        let mut collector = Collector::new(lake, (settings, &cores), (summary, &Silent))?;
+        let draw_again = |object: &ObjectRef, known: &FxHashSet<u64>| {
+            fetch_and_analyze(object, store, (&mut second_look, plan), &mut Vec::new(), known)
+        };
         // Dropped when this thread panics as well: workers that wait, for their turn or to hand something over,
         // are let go.
         let (receiver, _collecting) = (receiver, Stop(&line));
-        collect(&receiver, &line, &mut collector, progress)
+        collect(&receiver, &line, &mut collector, draw_again, progress)
     })
 }
 
@@ -88,7 +91,7 @@ const AHEAD: usize = 8;
 fn work(
     objects: &[ObjectRef],
     store: &dyn Store,
-    mut analyzer: Analyzer<'_>,
+    (mut analyzer, plan): (Analyzer, &Plan),
     (line, cores): (&Line, &Cores),
     out: &Sender<(usize, Yield)>,
 ) {
@@ -100,7 +103,7 @@ fn work(
             failed(object, &error)
         } else {
             let _core = cores.for_a_worker();
-            analyze(object, &stored, &mut analyzer, &nothing)
+            analyze(object, &stored, (&mut analyzer, plan), &nothing)
         };
         // Before it waits for its turn: the bytes are not needed any more.
         release_stored(&mut stored);
@@ -113,7 +116,8 @@ fn work(
 fn collect(
     receiver: &Receiver<(usize, Yield)>,
     line: &Line,
-    collector: &mut Collector<'_, '_, ()>,
+    collector: &mut Collector<'_, ()>,
+    mut draw_again: impl FnMut(&ObjectRef, &FxHashSet<u64>) -> Yield,
     progress: &dyn Progress,
 ) -> Result<(), PipelineError> {
     let (mut waiting, mut next) = (BTreeMap::new(), 0);
@@ -123,7 +127,7 @@ fn collect(
             line.take(next);
             next += 1;
             let bytes = drawn.object.size;
-            collector.take(drawn, ())?;
+            collector.take(drawn, (), &mut draw_again)?;
             progress.object(bytes);
         }
     }

@@ -82,14 +82,14 @@ impl Scene {
 /// Findings of the rules in the files below a folder.
 fn findings(folder: &Path) -> Vec<Finding> {
     let plan = Plan::new(keytrail::rules::settings::Settings::default(), Selection::Fast);
-    let mut analyzer = Analyzer::new(&plan, 1 << 24).expect("memory");
+    let mut analyzer = Analyzer::new(1 << 24).expect("memory");
     let files = files_below(folder);
     let drawn = files.iter().flat_map(|path| {
         let stored = std::fs::read(path).expect("a file");
         let (key, etag) = (path.to_string_lossy().into_owned(), String::new());
         let object =
             ObjectRef { bucket: String::new(), key, etag, size: stored.len() as u64, name: ObjectName::default() };
-        analyzer.analyze(&object, &stored, &FxHashSet::default()).findings
+        analyzer.analyze(&plan, &object, &stored, &FxHashSet::default()).findings
     });
     drawn.collect()
 }

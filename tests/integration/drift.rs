@@ -39,8 +39,8 @@ fn analyse(plan: &Plan, record: &Value) -> Yield {
     let file = json!({ "Records": [record] }).to_string();
     let (key, etag, name) = ("/drift.json".to_owned(), "1".to_owned(), ObjectName::default());
     let object = ObjectRef { bucket: String::new(), key, etag, size: file.len() as u64, name };
-    let mut analyzer = Analyzer::new(plan, 1 << 24).expect("an analyzer");
-    analyzer.analyze(&object, file.as_bytes(), &FxHashSet::default())
+    let mut analyzer = Analyzer::new(1 << 24).expect("an analyzer");
+    analyzer.analyze(plan, &object, file.as_bytes(), &FxHashSet::default())
 }
 
 /// Places of a record's members, down to some depth.

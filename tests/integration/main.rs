@@ -43,6 +43,7 @@ mod resources;
 mod s3_commands;
 mod s3_source;
 mod samples;
+mod second_look;
 mod selection;
 mod servers;
 mod soak;

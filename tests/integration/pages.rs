@@ -207,8 +207,8 @@ fn analyse(plan: &Plan, example: &Example<'_>) -> Result<Yield, String> {
         size: file.len() as u64,
         name: ObjectName::default(),
     };
-    let mut analyzer = Analyzer::new(plan, 1 << 24).map_err(|error| error.to_string())?;
-    Ok(analyzer.analyze(&object, file.as_bytes(), &FxHashSet::default()))
+    let mut analyzer = Analyzer::new(1 << 24).map_err(|error| error.to_string())?;
+    Ok(analyzer.analyze(plan, &object, file.as_bytes(), &FxHashSet::default()))
 }
 
 /// An example that is not read as it is written proves nothing.

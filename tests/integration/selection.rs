@@ -34,8 +34,8 @@ fn analyse(plan: &Plan, file: &[u8]) -> Yield {
         size: file.len() as u64,
         name: ObjectName::default(),
     };
-    let mut analyzer = Analyzer::new(plan, 1 << 26).expect("memory for a decompressor");
-    analyzer.analyze(&object, file, &FxHashSet::default())
+    let mut analyzer = Analyzer::new(1 << 26).expect("memory for a decompressor");
+    analyzer.analyze(plan, &object, file, &FxHashSet::default())
 }
 
 /// Usage rows as they are written.

@@ -127,14 +127,14 @@ async fn what_was_counted_is_scraped() {
 #[tokio::test]
 async fn objects_records_and_findings_add_up_to_the_summary() {
     let plan = Plan::new(rules::settings::Settings::default(), Selection::Fast);
-    let mut analyzer = Analyzer::new(&plan, 1 << 24).expect("memory");
+    let mut analyzer = Analyzer::new(1 << 24).expect("memory");
     let (scene, mut summary, mut told) = (scene(Limits::default()).await, Summary::default(), 0);
     let mut files: Vec<_> = files_below(&samples()).iter().map(|path| std::fs::read(path).expect("a file")).collect();
     files.push(b"no log".to_vec());
     for (number, stored) in files.iter().enumerate() {
         let (key, size) = (number.to_string(), stored.len() as u64);
         let object = ObjectRef { bucket: "b".to_owned(), key, etag: String::new(), size, name: ObjectName::default() };
-        let drawn = analyzer.analyze(&object, stored, &FxHashSet::default());
+        let drawn = analyzer.analyze(&plan, &object, stored, &FxHashSet::default());
         assert_eq!(delivered(&drawn).is_some(), drawn.records.analysed > 0, "the last event stands in for the name");
         scene.metrics.count(&drawn);
         summary.add(&drawn);

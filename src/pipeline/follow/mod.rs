@@ -26,7 +26,7 @@ use tokio::task::AbortHandle;
 use self::fetch::Fetched;
 use super::collector::{Collector, Settled};
 use super::cores::Cores;
-use super::draw::{analyze, failed};
+use super::draw::{analyze, failed, fetch_and_analyze};
 use super::{Observer, PipelineError, Settings};
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::Lake;
@@ -51,7 +51,7 @@ pub struct FollowSettings {
     pub grace: Duration,
 }
 
-/// The plan that workers use, which may change while they work.
+/// The plan by which objects are analysed, which may change meanwhile.
 pub struct Plans {
     current: RwLock<Arc<Plan>>,
 }
@@ -111,9 +111,14 @@ impl Follow<'_> {
     pub fn run(self, lake: &mut Lake, summary: &mut Summary) -> Result<(), PipelineError> {
         let Self { leases, store, plans, settings, follow, stop, observer, runtime } = self;
         let cores = Cores::new(settings.threads);
-        let plan = plans.current();
-        let second_look = Analyzer::new(&plan, settings.max_object_size)?;
-        let mut collector = Collector::new(lake, (&settings, &cores), &store, second_look, (summary, &*observer))?;
+        // Workers are set up here: a failure is the run's, not a thread's.
+        let workers = (0..settings.threads).map(|_| Analyzer::new(settings.max_object_size));
+        let workers = workers.collect::<Result<Vec<_>, _>>()?;
+        let mut second_look = Analyzer::new(settings.max_object_size)?;
+        let mut collector = Collector::new(lake, (&settings, &cores), (summary, &*observer))?;
+        let draw_again = |object: &ObjectRef, known: &FxHashSet<u64>| {
+            fetch_and_analyze(object, &store, (&mut second_look, &plans.current()), &mut Vec::new(), known)
+        };
 
         // Enough that nobody waits for the next poll's answer.
         let (works, works_in) = tokio::sync::mpsc::channel(follow.fetches.max(1) * 2);
@@ -137,13 +142,13 @@ impl Follow<'_> {
         let collected = std::thread::scope(|scope| {
             // Dropped when this thread panics as well: who waits for more is let go.
             let drawn_in = drawn_in;
-            for _ in 0..settings.threads {
+            for analyzer in workers {
                 let (cores, fetched_in, drawn, observer) = (&cores, &fetched_in, drawn.clone(), &*observer);
-                scope.spawn(move || work(plans, &settings, cores, fetched_in, &drawn, observer));
+                scope.spawn(move || work(plans, analyzer, cores, fetched_in, &drawn, observer));
             }
             drop(drawn);
             let collecting = Collecting(&tasks);
-            let collected = collect(&drawn_in, &mut collector, &follow);
+            let collected = collect(&drawn_in, &mut collector, draw_again, &follow);
             if collected.is_ok() {
                 std::mem::forget(collecting);
             }
@@ -196,34 +201,25 @@ impl Drop for Collecting<'_> {
 /// Analyses what is fetched, with the plan of the moment.
 fn work(
     plans: &Plans,
-    settings: &Settings,
+    mut analyzer: Analyzer,
     cores: &Cores,
     fetched: &Receiver<Fetched>,
     out: &Sender<(Yield, Held)>,
     observer: &dyn Observer,
 ) {
     let nothing = FxHashSet::default();
-    loop {
-        let plan = plans.current();
-        // Setting it up succeeded once; without memory for another, the others go on.
-        let Ok(mut analyzer) = Analyzer::new(&plan, settings.max_object_size) else { return };
-        loop {
-            let Ok(Fetched { object, stored, held, room }) = fetched.recv() else { return };
-            let drawn = match stored {
-                Err(error) => failed(&object, &error),
-                Ok(stored) => {
-                    let _core = cores.for_a_worker();
-                    analyze(&object, &stored, &mut analyzer, &nothing)
-                }
-            };
-            drop(room);
-            observer.drawn(&drawn);
-            if out.send((drawn, held)).is_err() {
-                return;
+    for Fetched { object, stored, held, room } in fetched {
+        let drawn = match stored {
+            Err(error) => failed(&object, &error),
+            Ok(stored) => {
+                let _core = cores.for_a_worker();
+                analyze(&object, &stored, (&mut analyzer, &plans.current()), &nothing)
             }
-            if !Arc::ptr_eq(&plan, &plans.current()) {
-                break;
-            }
+        };
+        drop(room);
+        observer.drawn(&drawn);
+        if out.send((drawn, held)).is_err() {
+            return;
         }
     }
 }
@@ -231,7 +227,8 @@ fn work(
 /// Takes what is drawn and commits it by size or age, until nobody draws any more.
 fn collect(
     drawn: &Receiver<(Yield, Held)>,
-    collector: &mut Collector<'_, '_, Held>,
+    collector: &mut Collector<'_, Held>,
+    mut draw_again: impl FnMut(&ObjectRef, &FxHashSet<u64>) -> Yield,
     follow: &FollowSettings,
 ) -> Result<(), PipelineError> {
     /// Draining a queue, nobody waits for more: what is there is committed when nothing comes for so long.
@@ -245,7 +242,7 @@ fn collect(
         };
         let settled = match received {
             Ok((drawn, held)) => {
-                let mut settled = collector.take(drawn, held)?;
+                let mut settled = collector.take(drawn, held, &mut draw_again)?;
                 // A batch beside which something always comes has an age too.
                 if due.is_some_and(|due| Instant::now() >= due) {
                     settled.extend(collector.commit()?);
