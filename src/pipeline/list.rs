@@ -54,6 +54,7 @@ pub fn run(
         }
         drop(sender);
         let mut collector = Collector::new(lake, (settings, &cores), (summary, &Silent))?;
+        // A fetch that fails is treated as a first one is: the object has failed, and the next run takes it up.
         let draw_again = |object: &ObjectRef, known: &FxHashSet<u64>| {
             fetch_and_analyze(object, store, (&mut second_look, plan), &mut Vec::new(), known)
         };

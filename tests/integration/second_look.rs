@@ -1,10 +1,10 @@
-//! A followed object that holds an event which another object held is looked at twice: by the rules of the
-//! moment.
+//! A followed object that holds an event which another object held is looked at twice: with the bytes that
+//! are there, and by the rules of the moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use keytrail::analyze::{Plan, Selection};
@@ -12,11 +12,13 @@ use keytrail::lake::Lake;
 use keytrail::lake::batch::Committed;
 use keytrail::lake::local::LocalFolder;
 use keytrail::lake::tables::findings::Findings;
+use keytrail::lake::tables::objects::Objects;
 use keytrail::model::severity::Severity;
 use keytrail::pipeline::follow::{Follow, FollowSettings, Plans};
 use keytrail::pipeline::{Observer, Settings};
 use keytrail::rules::settings::Settings as Rules;
 use keytrail::source::announcement;
+use keytrail::source::aws::{self, Aws};
 use keytrail::source::lease::{self, Leases};
 use keytrail::source::memory_queue::MemoryQueue;
 use keytrail::source::notification::Named;
@@ -27,8 +29,9 @@ use keytrail::telemetry::summary::Summary;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use crate::faulty_proxy::{Fault, FaultyProxy};
 use crate::servers::Ministack;
-use crate::support::{gzip, key, kms_record, log, rows, temp_dir, text};
+use crate::support::{assert_holds, gzip, key, kms_record, log, rows, temp_dir, text};
 
 const BUCKET: &str = "logs";
 const ACCOUNT: &str = "111122223333";
@@ -45,8 +48,9 @@ impl Observer for Commits {
 }
 
 /// Follows two objects, one after the other. The second one holds the event of the first, and the end of a
-/// key; before it comes, such ends become mild findings.
-async fn follow_both(server: &Ministack, out: &Path) {
+/// key; before it comes, such ends become mild findings. What is asked for again gets `again`. Returns how
+/// often each object was asked for.
+async fn follow_both(server: &Ministack, out: &Path, again: Fault) -> BTreeMap<String, usize> {
     let s3 = server.aws().await.s3();
     s3.create_bucket().bucket(BUCKET).send().await.expect("a bucket");
     let record = |name: &str, id: &str| {
@@ -58,10 +62,23 @@ async fn follow_both(server: &Ministack, out: &Path) {
     for (name, records) in &contents {
         s3.put_object().bucket(BUCKET).key(*name).body(gzip(&log(records)).into()).send().await.expect("an object");
     }
+    let asked = Mutex::new(BTreeSet::new());
+    let proxy = FaultyProxy::start(&server.url(), move |request| {
+        let is_first = asked.lock().expect("no panic").insert(request.target.clone());
+        if is_first { Fault::None } else { again }
+    });
+    let settings = aws::Settings {
+        region: Some("us-east-1".to_owned()),
+        endpoint_url: Some(proxy.url()),
+        ..aws::Settings::default()
+    };
+    let credentials = aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test");
+    let client = Aws::new(aws::loader(&settings).credentials_provider(credentials).load().await).s3();
+
     let queue = Arc::new(MemoryQueue::new());
     let lease = lease::Settings { visibility: Duration::from_mins(1), most: 100 };
     let leases = Leases::start(Arc::clone(&queue) as _, lease, Box::new(|_| {}));
-    let store = S3Store::new(s3, Handle::current(), Limits::with_cap(1 << 20));
+    let store = S3Store::new(client, Handle::current(), Limits::with_cap(1 << 20));
     let plans = Arc::new(Plans::new(Plan::new(Rules::default(), Selection::Fast)));
     let commits = Arc::new(Commits::default());
     let (end, stop) = watch::channel(false);
@@ -93,13 +110,28 @@ async fn follow_both(server: &Ministack, out: &Path) {
     }
     end.send(true).expect("it listens");
     running.await.expect("no panic");
+    let mut asked = BTreeMap::<String, usize>::new();
+    proxy.seen().into_iter().for_each(|(request, _)| *asked.entry(request.target).or_default() += 1);
+    asked
+}
+
+/// A fetch more is a cost more, and one that fails would spoil an object that was read already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_look_takes_no_second_fetch() {
+    let Some(server) = Ministack::start() else { return };
+    let folder = temp_dir();
+    let asked = follow_both(&server, folder.path(), Fault::Denied).await;
+    assert_eq!(asked.values().copied().collect::<Vec<_>>(), [1, 1], "{asked:?}");
+    let objects = rows::<Objects>(folder.path());
+    assert_eq!(objects.iter().map(|row| text(row, "status")).collect::<Vec<_>>(), ["done", "done"]);
+    assert_eq!(assert_holds(folder.path())["records"]["duplicate"], 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_look_is_taken_by_the_rules_of_the_moment() {
     let Some(server) = Ministack::start() else { return };
     let folder = temp_dir();
-    follow_both(&server, folder.path()).await;
+    follow_both(&server, folder.path(), Fault::None).await;
     let findings = rows::<Findings>(folder.path());
     let severities: Vec<_> =
         findings.iter().filter(|row| text(row, "rule_id") == RULE).map(|row| text(row, "severity")).collect();

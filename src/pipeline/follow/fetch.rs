@@ -15,7 +15,7 @@ use crate::source::lease::Held;
 use crate::source::s3::S3Store;
 use crate::source::{FetchError, Verdict};
 
-/// Bytes that may be fetched and not yet analysed, in KiB.
+/// Bytes that may be fetched and not yet taken by the collector, in KiB.
 const ROOM_KIB: u32 = 64 << 10;
 /// Taken for an object whose message does not tell its size: few log files are larger as stored.
 const UNKNOWN_KIB: u32 = 4 << 10;
@@ -104,7 +104,7 @@ async fn fetch(store: S3Store, work: Work, room: Arc<Semaphore>) -> Option<(Fetc
     loop {
         let kib = kib(size);
         // The semaphore is never closed.
-        let room = Arc::clone(&room).acquire_many_owned(kib).await.ok()?;
+        let mut room = Arc::clone(&room).acquire_many_owned(kib).await.ok()?;
         let fits = if kib == ROOM_KIB { u64::MAX } else { u64::from(kib) << 10 };
         let mut stored = Vec::new();
         let fetched = store.get_at_most(&object, fits, &mut stored).await;
@@ -114,9 +114,10 @@ async fn fetch(store: S3Store, work: Work, room: Arc<Semaphore>) -> Option<(Fetc
             }
             fetched => {
                 let stored = fetched.map(|()| stored);
-                if let Ok(stored) = &stored {
-                    object.size = stored.len() as u64;
-                }
+                object.size = stored.as_ref().map_or(object.size, |stored| stored.len() as u64);
+                let needed = stored.as_ref().map_or(0, |stored| self::kib(stored.len() as u64));
+                // What is not needed is another object's.
+                drop(room.split(kib.saturating_sub(needed) as usize));
                 return Some((Fetched { object, stored, held, room }, started.elapsed()));
             }
         }

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Each arrow is bounded: messages by the leases, bytes by a budget, yields by a channel. So a fast S3
-//! waits for slow workers, and both wait for a slow output. A message travels as a share of its lease
+//! waits for slow workers, and both wait for a slow output. An object's bytes stay until the collector has
+//! taken what was drawn from them: where it must be drawn again, for events that are known, nothing is
+//! fetched again that may fail by then. A message travels as a share of its lease
 //! with each object that it names; whoever drops a share gives the message back.
 
 mod fetch;
@@ -20,13 +22,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use rustc_hash::FxHashSet;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::AbortHandle;
 
 use self::fetch::Fetched;
 use super::collector::{Collector, Settled};
 use super::cores::Cores;
-use super::draw::{analyze, failed, fetch_and_analyze};
+use super::draw::{analyze, failed};
 use super::{Observer, PipelineError, Settings};
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::Lake;
@@ -101,6 +103,16 @@ struct Work {
     held: Held,
 }
 
+/// What was drawn from an object, and all that is held of it.
+struct Drawn {
+    drawn: Yield,
+    /// Its bytes; none if it could not be fetched.
+    stored: Vec<u8>,
+    held: Held,
+    /// What the bytes take of the budget, until it is dropped.
+    _room: OwnedSemaphorePermit,
+}
+
 impl Follow<'_> {
     /// Follows until it is told to stop, the queue is empty (if that is asked for), or nothing can be
     /// had any more. What was drawn is committed in any case.
@@ -116,9 +128,6 @@ impl Follow<'_> {
         let workers = workers.collect::<Result<Vec<_>, _>>()?;
         let mut second_look = Analyzer::new(settings.max_object_size)?;
         let mut collector = Collector::new(lake, (&settings, &cores), (summary, &*observer))?;
-        let draw_again = |object: &ObjectRef, known: &FxHashSet<u64>| {
-            fetch_and_analyze(object, &store, (&mut second_look, &plans.current()), &mut Vec::new(), known)
-        };
 
         // Enough that nobody waits for the next poll's answer.
         let (works, works_in) = tokio::sync::mpsc::channel(follow.fetches.max(1) * 2);
@@ -127,7 +136,7 @@ impl Follow<'_> {
         let polling =
             poll::Poll { leases: leases.clone(), works, stop: stop.clone(), follow, observer: Arc::clone(&observer) };
         let fetching = fetch::Fetch {
-            store: store.clone(),
+            store,
             works: works_in,
             fetched,
             stop,
@@ -148,7 +157,7 @@ impl Follow<'_> {
             }
             drop(drawn);
             let collecting = Collecting(&tasks);
-            let collected = collect(&drawn_in, &mut collector, draw_again, &follow);
+            let collected = collect(&drawn_in, &mut collector, (&mut second_look, plans), &follow);
             if collected.is_ok() {
                 std::mem::forget(collecting);
             }
@@ -204,21 +213,20 @@ fn work(
     mut analyzer: Analyzer,
     cores: &Cores,
     fetched: &Receiver<Fetched>,
-    out: &Sender<(Yield, Held)>,
+    out: &Sender<Drawn>,
     observer: &dyn Observer,
 ) {
     let nothing = FxHashSet::default();
     for Fetched { object, stored, held, room } in fetched {
-        let drawn = match stored {
-            Err(error) => failed(&object, &error),
+        let (drawn, stored) = match stored {
+            Err(error) => (failed(&object, &error), Vec::new()),
             Ok(stored) => {
                 let _core = cores.for_a_worker();
-                analyze(&object, &stored, (&mut analyzer, &plans.current()), &nothing)
+                (analyze(&object, &stored, (&mut analyzer, &plans.current()), &nothing), stored)
             }
         };
-        drop(room);
         observer.drawn(&drawn);
-        if out.send((drawn, held)).is_err() {
+        if out.send(Drawn { drawn, stored, held, _room: room }).is_err() {
             return;
         }
     }
@@ -226,9 +234,9 @@ fn work(
 
 /// Takes what is drawn and commits it by size or age, until nobody draws any more.
 fn collect(
-    drawn: &Receiver<(Yield, Held)>,
+    drawn: &Receiver<Drawn>,
     collector: &mut Collector<'_, Held>,
-    mut draw_again: impl FnMut(&ObjectRef, &FxHashSet<u64>) -> Yield,
+    (second_look, plans): (&mut Analyzer, &Plans),
     follow: &FollowSettings,
 ) -> Result<(), PipelineError> {
     /// Draining a queue, nobody waits for more: what is there is committed when nothing comes for so long.
@@ -241,8 +249,11 @@ fn collect(
             Some(deadline) => drawn.recv_deadline(deadline),
         };
         let settled = match received {
-            Ok((drawn, held)) => {
-                let mut settled = collector.take(drawn, held, &mut draw_again)?;
+            Ok(Drawn { drawn, stored, held, _room }) => {
+                let draw_again = |object: &ObjectRef, known: &FxHashSet<u64>| {
+                    analyze(object, &stored, (&mut *second_look, &plans.current()), known)
+                };
+                let mut settled = collector.take(drawn, held, draw_again)?;
                 // A batch beside which something always comes has an age too.
                 if due.is_some_and(|due| Instant::now() >= due) {
                     settled.extend(collector.commit()?);
