@@ -71,25 +71,26 @@ impl Fetch {
 
     /// Hands what was fetched to the workers; tells whether they are still there.
     fn hand_on(&self, fetched: Fetched, took: Duration, pace: &mut Pace) -> Result<bool, FetchError> {
-        let verdict = match &fetched.stored {
+        let trouble = match &fetched.stored {
             Ok(stored) => {
                 self.observer.fetched(stored.len(), took);
                 pace.went_well(self.fetched.len(), self.workers);
-                Verdict::Poison
+                None
             }
             Err(error) => {
                 let verdict = error.verdict();
                 self.observer.fetch_trouble(&fetched.object, error, verdict);
-                verdict
+                Some(verdict)
             }
         };
-        match (verdict, fetched) {
-            (Verdict::Retry, Fetched { held, .. }) => {
+        match (trouble, fetched) {
+            (Some(Verdict::Retry), Fetched { held, .. }) => {
                 pace.was_too_much();
                 held.give_back(self.follow.try_again_after);
             }
-            (Verdict::Fatal, Fetched { stored: Err(error), .. }) => return Err(error),
-            // What workers that are gone do not take goes back.
+            (Some(Verdict::Fatal), Fetched { stored: Err(error), .. }) => return Err(error),
+            // Fetched, or never to be had: workers make a row of either. What workers that are gone do not
+            // take goes back.
             (_, fetched) => return Ok(self.fetched.send(fetched).is_ok()),
         }
         Ok(true)
