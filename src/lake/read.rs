@@ -115,7 +115,10 @@ pub fn each_batch<T: Table>(
 }
 
 /// What `get` finds of a committed file, in one of the places where it may be.
-fn wherever<R>(file: &FileEntry, mut get: impl FnMut(&str) -> Result<Option<R>, LakeError>) -> Result<R, LakeError> {
+pub(super) fn wherever<R>(
+    file: &FileEntry,
+    mut get: impl FnMut(&str) -> Result<Option<R>, LakeError>,
+) -> Result<R, LakeError> {
     // Between looking at the one place and the other it may have moved: final, staged, final.
     for path in [&file.path, &file.staged, &file.path] {
         if let Some(found) = get(path)? {

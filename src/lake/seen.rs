@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashSet;
 
-use super::LakeError;
 use super::entry::FileEntry;
 use super::ledger::Ledger;
 use super::storage::Storage;
+use super::{LakeError, read};
 use crate::model::r#yield::SeenEvent;
 
 /// Name of the files in the ledger; they are no table.
@@ -108,26 +108,19 @@ pub(super) fn read_for(capacity: usize) -> usize {
 }
 
 /// Reads the window back: the newest files that fill it, added object by object in the order of
-/// their commits, as the process that wrote them did.
+/// their commits, as the process that wrote them did. One that is lost is an error: copies of its events
+/// would count again.
 pub(super) fn load(storage: &dyn Storage, capacity: usize) -> Result<SeenWindow, LakeError> {
     const TRIES: usize = 10;
     for _ in 0..TRIES {
         let ledger = Ledger::open(storage)?;
-        let mut newest_first = Vec::new();
         let files = newest(&ledger, read_for(capacity));
-        for file in &files {
-            // Its writer may be about to publish it: final, staged, final.
-            for path in [&file.path, &file.staged, &file.path] {
-                if let Some(bytes) = storage.get(path)? {
-                    newest_first.push(bytes);
-                    break;
-                }
-            }
-        }
-        if newest_first.len() < files.len() && Ledger::open(storage)?.through() > ledger.through() {
-            // Somebody has put files together meanwhile, perhaps these.
-            continue;
-        }
+        let read = files.iter().map(|file| read::wherever(file, |path| storage.get(path)));
+        let newest_first = match read.collect::<Result<Vec<_>, _>>() {
+            // Somebody has put files together meanwhile, this one too: the ledger names it no more.
+            Err(LakeError::Missing(path)) if Ledger::open(storage)?.file(&path).is_none() => continue,
+            read => read?,
+        };
         let mut window = SeenWindow::new(capacity);
         for bytes in newest_first.iter().rev() {
             from_bytes(bytes).split(|event| *event == END).for_each(|object| window.add(object));
@@ -142,7 +135,13 @@ const END: SeenEvent = SeenEvent { id: u64::MAX, hour: u32::MAX };
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::lake::Lake;
+    use crate::lake::local::LocalFolder;
+    use crate::model::object::{ObjectName, ObjectRef, ObjectStatus};
+    use crate::model::r#yield::Yield;
 
     #[test]
     fn the_window_forgets_what_was_idle_longest() {
@@ -166,6 +165,26 @@ mod tests {
             [50, 60].into_iter().collect()
         );
         assert!(window.known(&[event(SeenEvent::SOME_HOUR, 70), event(5, 70), event(6, 50)]).is_empty());
+    }
+
+    /// Without it, copies of its events would be counted again, and nobody would know.
+    #[test]
+    fn a_file_that_is_nowhere_is_missed() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let open = || Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        let object = |number: u64| {
+            let (bucket, key, etag) = (String::new(), format!("/logs/{number}"), String::new());
+            let object = ObjectRef { bucket, key, etag, size: 1, name: ObjectName::default() };
+            let seen = vec![SeenEvent { id: number, hour: 5 }];
+            Yield { seen, ..Yield::without_records(object, ObjectStatus::Done, String::new()) }
+        };
+        let mut lake = open();
+        lake.commit_batch(vec![object(1)]).expect("commits");
+        lake.commit_batch(vec![object(2)]).expect("commits");
+        let lost = lake.ledger().files().find(|file| file.table == TABLE).expect("identities").path.clone();
+        std::fs::remove_file(folder.path().join(&lost)).expect("removes");
+        let error = lake.seen_window(100).expect_err("a file is lost");
+        assert!(matches!(&error, LakeError::Missing(path) if *path == lost), "{error}");
     }
 
     #[test]
