@@ -79,7 +79,7 @@ pub fn write(out: &mut dyn Write, summary: &Summary, seconds: f64) -> io::Result
         size(summary.json_bytes)
     )?;
     writeln!(out, "took      {seconds:.1} s{}", rate(summary.json_bytes, seconds))?;
-    if !summary.unknown_operations.is_empty() {
+    if !summary.unknown_operations.is_empty() || summary.more_unknown_operations > 0 {
         writeln!(
             out,
             "NOTE      operations of KMS that this version does not know, counted in the table usage as class unknown: {}",
@@ -107,7 +107,11 @@ fn left(objects: u64) -> String {
 }
 
 fn unknown(summary: &Summary) -> String {
-    first(summary.unknown_operations.iter().map(|(name, count)| format!("{} ({})", terminal(name), grouped(*count))))
+    let named =
+        summary.unknown_operations.iter().map(|(name, count)| format!("{} ({})", terminal(name), grouped(*count)));
+    let others = summary.more_unknown_operations;
+    let others = (others > 0).then(|| format!("{} of others", counted(others, "call")));
+    [first(named)].into_iter().chain(others).collect::<Vec<_>>().join(", ")
 }
 
 /// Things that are named in text; JSON has all.

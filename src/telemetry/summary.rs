@@ -17,13 +17,16 @@ pub struct Summary {
     pub objects: Objects,
     /// Records of this run's objects by outcome.
     pub records: RecordCounts,
-    /// Findings of event rules in this run, of usage and posture rules in all that is committed; each once.
+    /// Findings of event rules in this run, of usage and posture rules in all that is committed; each once,
+    /// but for copies that come a quarter of a million findings after the first.
     pub findings: Findings,
     #[serde(skip)]
     counted: FxHashSet<u64>,
-    /// Operations of KMS that this version does not know, and how often they were called. They are counted
-    /// in `usage` as class `unknown`.
+    /// Operations of KMS that this version does not know, and how often they were called: the first hundred
+    /// of them. They are counted in `usage` as class `unknown`.
     pub unknown_operations: BTreeMap<String, u64>,
+    /// Calls of all others.
+    pub more_unknown_operations: u64,
     /// Accounts that count as own, and whether the configuration or the trails say so.
     pub own_accounts: Option<OwnAccounts>,
     /// Keys known after the fold, if there was one.
@@ -116,6 +119,13 @@ impl Findings {
 impl Summary {
     /// Failures that are named; all are counted, and have a row in `objects`.
     pub const NAMED_FAILURES: usize = 20;
+    /// Unknown operations that are named: more than KMS has. What is called so may be anybody's text.
+    const NAMED_OPERATIONS: usize = 100;
+    /// Bytes of a name, more than any of KMS's has.
+    const LONGEST_OPERATION: usize = 64;
+    /// Findings that are known again, in some 5 MiB: a tail runs for a year. When there are more, all are
+    /// forgotten: a copy mostly comes soon after the first.
+    const KNOWN_FINDINGS: usize = 1 << 18;
 
     /// Adds what one object came to.
     pub fn add(&mut self, drawn: &Yield) {
@@ -128,12 +138,25 @@ impl Summary {
         self.bytes_read += drawn.object.size;
         self.json_bytes += drawn.json_bytes;
         for (operation, count) in &drawn.unknown_operations {
-            *self.unknown_operations.entry(operation.clone()).or_default() += count;
+            self.add_unknown(operation, *count);
         }
         for finding in &drawn.findings {
+            if self.counted.len() >= Self::KNOWN_FINDINGS {
+                self.counted.clear();
+            }
             if self.counted.insert(xxh3_64(finding.finding_id.as_bytes())) {
                 self.findings.add(finding.severity, 1);
             }
+        }
+    }
+
+    fn add_unknown(&mut self, operation: &str, count: u64) {
+        if let Some(calls) = self.unknown_operations.get_mut(operation) {
+            *calls += count;
+        } else if self.unknown_operations.len() < Self::NAMED_OPERATIONS && operation.len() <= Self::LONGEST_OPERATION {
+            self.unknown_operations.insert(operation.to_owned(), count);
+        } else {
+            self.more_unknown_operations += count;
         }
     }
 
@@ -164,5 +187,65 @@ impl Summary {
     pub const fn adds_up(&self) -> bool {
         let o = &self.objects;
         o.found == o.already_done + o.done + o.skipped + o.failed + o.left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::finding::{Finding, Outcome, Subject};
+    use crate::model::object::{ObjectName, ObjectRef};
+    use crate::model::time::Seconds;
+
+    fn drawn(operations: impl IntoIterator<Item = (String, u64)>) -> Yield {
+        let (bucket, key, etag) = (String::new(), "/log".to_owned(), String::new());
+        let object = ObjectRef { bucket, key, etag, size: 1, name: ObjectName::default() };
+        let unknown_operations = operations.into_iter().collect();
+        Yield { unknown_operations, ..Yield::without_records(object, ObjectStatus::Done, String::new()) }
+    }
+
+    fn finding(id: usize) -> Finding {
+        Finding {
+            finding_id: id.to_string(),
+            rule_id: "rule",
+            family: "family",
+            severity: Severity::High,
+            outcome: Outcome::Success,
+            title: "",
+            message: String::new(),
+            event_time: Seconds(0),
+            last_event_time: Seconds(0),
+            event_count: 1,
+            evidence: String::new(),
+            mitre: &[],
+            subject: Subject::default(),
+            source_object: String::new(),
+        }
+    }
+
+    #[test]
+    fn copies_of_a_finding_are_known_and_what_is_remembered_of_them_is_bounded() {
+        let mut summary = Summary::default();
+        let all = Summary::KNOWN_FINDINGS + 10;
+        for id in (0..all).chain([all - 1]) {
+            summary.add(&Yield { findings: vec![finding(id)], ..drawn([]) });
+        }
+        assert_eq!(summary.findings.high, all as u64);
+        assert!(summary.counted.len() <= Summary::KNOWN_FINDINGS);
+    }
+
+    /// Their names are whatever stands in a log.
+    #[test]
+    fn of_unknown_operations_only_some_are_named_and_all_are_counted() {
+        let mut summary = Summary::default();
+        summary.add(&drawn([("x".repeat(1 << 20), 5)]));
+        for number in 0..1_000 {
+            summary.add(&drawn([(format!("Made{number:04}"), 2), ("Made0000".to_owned(), 1)]));
+        }
+        assert_eq!(summary.unknown_operations.len(), 100);
+        assert!(summary.unknown_operations.keys().all(|name| name.len() < 100));
+        assert_eq!(summary.unknown_operations["Made0000"], 1_000);
+        let named: u64 = summary.unknown_operations.values().sum();
+        assert_eq!(named + summary.more_unknown_operations, 5 + 999 * 3 + 1);
     }
 }
