@@ -69,12 +69,12 @@ fn main() {
         });
         note("3 inflate, scan, parse", start);
         let start = support::cpu_seconds();
-        let yields = analyse(&files);
+        let mut yields = analyse(&files);
         note("4 analyse (all of the above, rules, usage)", start);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("an output"))).expect("a lake");
         let start = support::cpu_seconds();
-        lake.commit_batch(yields).expect("commits");
+        lake.commit_batch(&mut yields).expect("commits");
         note("5 commit (merge, sort, Parquet)", start);
         let start = support::cpu_seconds();
         folding::fold(&mut lake, &Settings::default(), &[]).expect("folds");

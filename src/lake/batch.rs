@@ -25,11 +25,12 @@ pub struct Committed {
 }
 
 impl Lake {
-    /// Commits a batch. Objects that the ledger holds by now, whoever put them there, are left out.
+    /// Commits a batch. Objects that the ledger holds by now, whoever put them there, are taken out of it:
+    /// what is left in `batch` is what was written.
     ///
     /// # Errors
     /// If a file cannot be written; then nothing of the batch is committed.
-    pub fn commit_batch(&mut self, mut batch: Vec<Yield>) -> Result<Committed, LakeError> {
+    pub fn commit_batch(&mut self, batch: &mut Vec<Yield>) -> Result<Committed, LakeError> {
         let mut committed = Committed::default();
         let mut staged: Option<Vec<FileEntry>> = None;
         loop {
@@ -49,7 +50,7 @@ impl Lake {
             }
             let files = match staged.take() {
                 Some(files) => files,
-                None => self.stage_batch(&batch)?,
+                None => self.stage_batch(batch)?,
             };
             let entry = Entry {
                 kind: Kind::Batch,

@@ -244,7 +244,7 @@ mod tests {
     fn commit(lake: &mut Lake, number: usize) {
         // Every tenth fails.
         let status = if number % 10 == 3 { ObjectStatus::Failed } else { ObjectStatus::Done };
-        lake.commit_batch(vec![Yield::without_records(object(number), status, String::new())]).expect("commits");
+        lake.commit_batch(&mut vec![Yield::without_records(object(number), status, String::new())]).expect("commits");
     }
 
     fn open(root: &std::path::Path) -> Lake {

@@ -8,7 +8,7 @@ use super::local::LocalFolder;
 use super::storage::{Lock, Storage};
 
 /// A folder of which a call can be made to fail.
-pub(super) struct Failing {
+pub(crate) struct Failing {
     place: LocalFolder,
     /// What a call must say of itself to fail: its name and its path.
     next: Mutex<Option<String>>,
@@ -17,23 +17,23 @@ pub(super) struct Failing {
 }
 
 impl Failing {
-    pub(super) fn create(root: &Path) -> Arc<Self> {
+    pub(crate) fn create(root: &Path) -> Arc<Self> {
         let place = LocalFolder::create(root).expect("a folder");
         Arc::new(Self { place, next: Mutex::default(), meanwhile: Mutex::default() })
     }
 
     /// The next call that starts so, such as `put _ledger/checkpoint.json`, does nothing and fails.
-    pub(super) fn fail_once(&self, call: &str) {
+    pub(crate) fn fail_once(&self, call: &str) {
         *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(call.to_owned());
     }
 
     /// Whether what was to fail has failed.
-    pub(super) fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
     /// Something is done by somebody else just before the next listing.
-    pub(super) fn meanwhile(&self, what: impl FnOnce() + Send + 'static) {
+    pub(crate) fn meanwhile(&self, what: impl FnOnce() + Send + 'static) {
         *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(what));
     }
 

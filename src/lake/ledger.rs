@@ -284,7 +284,7 @@ mod tests {
         let mut lake = Lake::open(Arc::new(LocalFolder::create(root).expect("a folder"))).expect("opens");
         for number in lake.ledger().through() + 1..=entries {
             let drawn = Yield::without_records(object(number), ObjectStatus::Done, String::new());
-            lake.commit_batch(vec![drawn]).expect("commits");
+            lake.commit_batch(&mut vec![drawn]).expect("commits");
         }
         place
     }

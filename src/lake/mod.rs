@@ -8,7 +8,7 @@ pub mod compact;
 pub mod entry;
 pub mod error;
 #[cfg(test)]
-mod failing;
+pub(crate) mod failing;
 pub mod ledger;
 pub mod local;
 mod locks;

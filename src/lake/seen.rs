@@ -179,8 +179,8 @@ mod tests {
             Yield { seen, ..Yield::without_records(object, ObjectStatus::Done, String::new()) }
         };
         let mut lake = open();
-        lake.commit_batch(vec![object(1)]).expect("commits");
-        lake.commit_batch(vec![object(2)]).expect("commits");
+        lake.commit_batch(&mut vec![object(1)]).expect("commits");
+        lake.commit_batch(&mut vec![object(2)]).expect("commits");
         let lost = lake.ledger().files().find(|file| file.table == TABLE).expect("identities").path.clone();
         std::fs::remove_file(folder.path().join(&lost)).expect("removes");
         let error = lake.seen_window(100).expect_err("a file is lost");

@@ -104,17 +104,16 @@ impl<'r, T> Collector<'r, T> {
         self.bytes = 0;
         self.opened = None;
         self.places.clear();
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
         let statuses: Vec<ObjectStatus> = batch.iter().map(|drawn| drawn.status).collect();
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.observer.committing(&batch);
         let core = self.cores.for_the_collector();
         let started = Instant::now();
-        let committed = self.lake.commit_batch(batch).inspect_err(|_| self.summary.take_back(&statuses))?;
+        let committed = self.lake.commit_batch(&mut batch).inspect_err(|_| self.summary.take_back(&statuses))?;
         drop(core);
-        self.observer.committed(&committed, started.elapsed());
+        self.observer.committed(&batch, &committed, started.elapsed());
         self.summary.rows_written += committed.rows;
         self.summary.bytes_written += committed.bytes;
         self.summary.commits += u64::from(committed.rows > 0);
@@ -127,9 +126,12 @@ impl<'r, T> Collector<'r, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use super::*;
+    use crate::lake::batch::Committed;
+    use crate::lake::failing::Failing;
     use crate::lake::local::LocalFolder;
     use crate::model::object::{ObjectName, ObjectRef};
     use crate::model::r#yield::SeenEvent;
@@ -143,10 +145,14 @@ mod tests {
 
     /// Hands over a collector of batches of three to `with`.
     fn collecting(lake: &mut Lake, with: impl FnOnce(Collector<'_, &str>)) {
+        observed(lake, &Silent, with);
+    }
+
+    fn observed(lake: &mut Lake, observer: &dyn Observer, with: impl FnOnce(Collector<'_, &str>)) {
         let settings =
             Settings { threads: 1, max_object_size: 1 << 20, batch_objects: 3, batch_bytes: 1 << 20, seen_events: 100 };
         let (cores, mut summary) = (Cores::new(1), Summary::default());
-        with(Collector::new(lake, (&settings, &cores), (&mut summary, &Silent)).expect("collects"));
+        with(Collector::new(lake, (&settings, &cores), (&mut summary, observer)).expect("collects"));
     }
 
     /// Takes an object that shares no event with another one.
@@ -162,7 +168,7 @@ mod tests {
         let event = SeenEvent { id: 7, hour: 1 };
         let held = || Yield { seen: vec![event], ..drawn(1) };
         collecting(&mut lake, |mut collector| {
-            other.commit_batch(vec![held()]).expect("commits");
+            other.commit_batch(&mut vec![held()]).expect("commits");
             collector.lake.refresh().expect("reads");
             assert_eq!(take(&mut collector, held(), "ticket").len(), 1, "committed already");
             assert_eq!(collector.seen.known(&[event]).len(), 1);
@@ -184,5 +190,36 @@ mod tests {
             assert!(collector.lake.ledger().holds(&drawn(2).object));
             assert_eq!(take(&mut collector, drawn(2), "late").len(), 1, "committed already");
         });
+    }
+
+    /// Notes the keys of what is said to be committed.
+    #[derive(Default)]
+    struct Written(Mutex<Vec<String>>);
+
+    impl Observer for Written {
+        fn committed(&self, written: &[Yield], _: &Committed, _: Duration) {
+            let keys = written.iter().map(|drawn| drawn.object.key.clone());
+            self.0.lock().expect("no panic").extend(keys);
+        }
+    }
+
+    #[test]
+    fn only_what_was_written_is_said_to_be_committed() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let failed = || Yield { status: ObjectStatus::Failed, ..drawn(2) };
+        let place = Failing::create(folder.path());
+        let mut lake = Lake::open(Arc::clone(&place) as _).expect("opens");
+        lake.commit_batch(&mut vec![failed()]).expect("commits");
+        let mut other = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        other.commit_batch(&mut vec![drawn(1)]).expect("commits");
+        let written = Written::default();
+        observed(&mut lake, &written, |mut collector| {
+            [drawn(1), failed()].into_iter().for_each(|drawn| _ = take(&mut collector, drawn, ""));
+            collector.take(drawn(3), "", |_, _| panic!("nothing is known")).expect("commits");
+            take(&mut collector, drawn(4), "");
+            place.fail_once("append");
+            collector.commit().map(|_| ()).expect_err("no entry comes about");
+        });
+        assert_eq!(*written.0.lock().expect("no panic"), ["/logs/3"]);
     }
 }

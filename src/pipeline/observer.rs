@@ -30,10 +30,8 @@ pub trait Observer: Send + Sync {
     fn held(&self) {}
     /// An object came again that is in the ledger, or in the open batch.
     fn already_done(&self, _object: &ObjectRef) {}
-    /// A batch is about to be committed.
-    fn committing(&self, _batch: &[Yield]) {}
-    /// That batch is committed and published.
-    fn committed(&self, _committed: &Committed, _took: Duration) {}
+    /// A batch is committed and published: these objects, and none that are on record already.
+    fn committed(&self, _written: &[Yield], _committed: &Committed, _took: Duration) {}
 }
 
 /// Is told, and forgets.

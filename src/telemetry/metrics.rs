@@ -136,9 +136,9 @@ metrics! {
     oldest_message: Gauge = "keytrail_oldest_message_age_seconds", "seconds", "Age of the oldest message that was last received or is held.";
     messages: Counters<MessageOutcome> = "keytrail_messages_total", "messages", "Deliveries of messages by what became of them. An unreadable one is left for the dead-letter queue.";
     passed_over: Counters<PassedOver> = "keytrail_passed_over_total", "notices", "What messages told of that is no log file: acknowledged, nothing else.";
-    objects: Counters<ObjectOutcome> = "keytrail_objects_total", "objects", "Objects by what became of them; those already done were in the ledger.";
-    records: Counters<RecordOutcome> = "keytrail_records_total", "records", "Records by what became of them.";
-    findings: Findings = "keytrail_findings_total", "findings", "Findings of event rules by rule and severity, copies of one call included.";
+    objects: Counters<ObjectOutcome> = "keytrail_objects_total", "objects", "Objects by what became of them, counted when they are committed; those already done were in the ledger. Of an object that fails again and again, the first time counts.";
+    records: Counters<RecordOutcome> = "keytrail_records_total", "records", "Records of committed objects by what became of them.";
+    findings: Findings = "keytrail_findings_total", "findings", "Committed findings of event rules by rule and severity, copies of one call included.";
     alerts: Counters<AlertOutcome> = "keytrail_alerts_total", "alerts", "Alerts by what became of them; dropped ones found their queue full.";
     commit_time: Histogram = "keytrail_commit_seconds", "seconds", "Time that a commit takes, from staging to publishing.";
     fetch_time: Histogram = "keytrail_fetch_seconds", "seconds", "Time that it takes to fetch an object, attempts included.";

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use keytrail::analyze::{Plan, Selection};
 use keytrail::lake::Lake;
+use keytrail::lake::batch::Committed;
 use keytrail::lake::local::LocalFolder;
 use keytrail::model::object::ObjectRef;
 use keytrail::model::r#yield::Yield;
@@ -56,8 +57,8 @@ impl Observer for Told {
     fn fetch_trouble(&self, _: &ObjectRef, error: &FetchError, _: Verdict) {
         self.troubles.lock().expect("no panic").push(error.to_string());
     }
-    fn committing(&self, batch: &[Yield]) {
-        self.committed.fetch_add(batch.len(), Ordering::Relaxed);
+    fn committed(&self, written: &[Yield], _: &Committed, _: Duration) {
+        self.committed.fetch_add(written.len(), Ordering::Relaxed);
     }
 }
 

@@ -234,7 +234,7 @@ type Row = serde_json::Map<String, serde_json::Value>;
 
 fn commit_and_fold(plan: &Plan, drawn: Yield, folder: &std::path::Path) -> Result<Vec<Row>, keytrail::lake::LakeError> {
     let mut lake = Lake::open(Arc::new(LocalFolder::create(folder)?))?;
-    lake.commit_batch(vec![drawn])?;
+    lake.commit_batch(&mut vec![drawn])?;
     folding::fold(&mut lake, plan.settings(), &[])?;
     read::records::<Findings>(lake.storage(), |_| true)
 }

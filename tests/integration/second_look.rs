@@ -14,6 +14,7 @@ use keytrail::lake::local::LocalFolder;
 use keytrail::lake::tables::findings::Findings;
 use keytrail::lake::tables::objects::Objects;
 use keytrail::model::severity::Severity;
+use keytrail::model::r#yield::Yield;
 use keytrail::pipeline::follow::{Follow, FollowSettings, Plans};
 use keytrail::pipeline::{Observer, Settings};
 use keytrail::rules::settings::Settings as Rules;
@@ -42,7 +43,7 @@ const RULE: &str = "schedule-key-deletion";
 struct Commits(AtomicUsize);
 
 impl Observer for Commits {
-    fn committed(&self, _: &Committed, _: Duration) {
+    fn committed(&self, _: &[Yield], _: &Committed, _: Duration) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

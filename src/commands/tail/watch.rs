@@ -7,7 +7,6 @@ use std::time::Duration;
 use crate::alerts::Alerts;
 use crate::lake::batch::Committed;
 use crate::model::object::{ObjectRef, ObjectStatus};
-use crate::model::time::Seconds;
 use crate::model::r#yield::Yield;
 use crate::pipeline::Observer;
 use crate::source::lease::Trouble;
@@ -25,8 +24,6 @@ pub(super) struct Watch {
     pub(super) metrics: Arc<Metrics>,
     pub(super) health: Arc<Health>,
     pub(super) alerts: Alerts,
-    /// Of the batch that is being committed.
-    batch: Mutex<Batch>,
     /// Messages that were told of as unreadable.
     unreadable: Mutex<HashSet<String>>,
 }
@@ -34,17 +31,9 @@ pub(super) struct Watch {
 /// Unreadable messages that are remembered: beyond that, each delivery is told of.
 const REMEMBERED: usize = 10_000;
 
-#[derive(Default)]
-struct Batch {
-    objects: u64,
-    records: u64,
-    findings: u64,
-    delivered: Vec<Seconds>,
-}
-
 impl Watch {
     pub(super) fn new(log: Log, metrics: Arc<Metrics>, health: Arc<Health>, alerts: Alerts) -> Self {
-        Self { log, metrics, health, alerts, batch: Mutex::default(), unreadable: Mutex::default() }
+        Self { log, metrics, health, alerts, unreadable: Mutex::default() }
     }
 
     /// How many messages said nothing to us.
@@ -120,25 +109,18 @@ impl Observer for Watch {
         self.metrics.objects.add(ObjectOutcome::AlreadyDone, 1);
     }
 
-    fn committing(&self, batch: &[Yield]) {
-        batch.iter().for_each(|drawn| self.metrics.count(drawn));
-        *self.batch.lock().unwrap_or_else(PoisonError::into_inner) = Batch {
-            objects: batch.len() as u64,
-            records: batch.iter().map(|drawn| drawn.records.total()).sum(),
-            findings: batch.iter().map(|drawn| drawn.findings.len() as u64).sum(),
-            delivered: batch.iter().filter_map(delivered).collect(),
-        };
-    }
-
-    fn committed(&self, committed: &Committed, took: Duration) {
-        let batch = std::mem::take(&mut *self.batch.lock().unwrap_or_else(PoisonError::into_inner));
-        let lag_seconds = self.metrics.committed(batch.delivered, took);
+    fn committed(&self, written: &[Yield], committed: &Committed, took: Duration) {
+        written.iter().for_each(|drawn| self.metrics.count(drawn));
+        self.metrics.objects.add(ObjectOutcome::AlreadyDone, committed.taken);
+        // Where all was on record, nothing was committed.
+        let commit = (!written.is_empty()).then(|| written.iter().filter_map(delivered));
+        let lag_seconds = commit.and_then(|delivered| self.metrics.committed(delivered, took));
         self.health.committed();
         self.log.say(&Happening::Committed {
-            objects: batch.objects,
+            objects: written.len() as u64,
             taken: committed.taken,
-            records: batch.records,
-            findings: batch.findings,
+            records: written.iter().map(|drawn| drawn.records.total()).sum(),
+            findings: written.iter().map(|drawn| drawn.findings.len() as u64).sum(),
             rows: committed.rows,
             bytes: committed.bytes,
             seconds: took,
