@@ -1,5 +1,7 @@
 //! Names of the locks of a lake.
 
+/// Held by who opens the output, or recovers what dead writers have left.
+pub(super) const OPEN: &str = "_ledger/open.lock";
 /// Held by who folds.
 pub(super) const FOLD: &str = "_ledger/fold.lock";
 /// Held by who compacts or prunes.

@@ -46,6 +46,8 @@ pub struct Lake {
     staged: u64,
     /// Whether committed files may still lie where they were staged.
     unpublished: bool,
+    /// The last entry up to which all batches are known to be published, also those of others.
+    published_through: u64,
     /// Held while this writer lives: what it has staged is not garbage.
     _alive: Lock,
 }
@@ -59,7 +61,7 @@ impl Lake {
     pub fn open(storage: Arc<dyn Storage>) -> Result<Self, LakeError> {
         let writer = storage.writer().to_owned();
         // One at a time: nobody mistakes a writer that is about to say it lives for a dead one.
-        let _door = wait_for(storage.as_ref(), "_ledger/open.lock")?;
+        let _door = wait_for(storage.as_ref(), locks::OPEN)?;
         let alive = storage.lock(&locks::alive(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         let mut ledger = Ledger::open(storage.as_ref())?;
         // Tools leave out what starts with `_`: all that the tables hold would be counted again.
@@ -75,7 +77,8 @@ impl Lake {
             ledger.refresh(storage.as_ref())?;
             recover::settle(storage.as_ref(), &ledger)?;
         }
-        Ok(Self { storage, ledger, writer, staged: 0, unpublished: false, _alive: alive })
+        let (staged, unpublished, published_through) = (0, false, 0);
+        Ok(Self { storage, ledger, writer, staged, unpublished, published_through, _alive: alive })
     }
 
     /// What is committed.
@@ -99,6 +102,24 @@ impl Lake {
         // Also who commits nothing must not hold for ever what the others have committed.
         self.ledger.checkpoint_now_and_then(self.storage.as_ref());
         Ok(())
+    }
+
+    /// Whether the batches of all writers are published, as far as the ledger was read. Those of writers
+    /// that died are published now. One that lives is about to do it: then false, until it has.
+    ///
+    /// # Errors
+    /// If the location cannot be read or written.
+    pub fn is_all_published(&mut self) -> Result<bool, LakeError> {
+        let storage = self.storage.as_ref();
+        if self.published_through < self.ledger.through() && recover::awaits_publishing(storage, &self.ledger)? {
+            let _door = wait_for(storage, locks::OPEN)?;
+            recover::recover(storage, &self.writer, &mut self.ledger)?;
+            if recover::awaits_publishing(storage, &self.ledger)? {
+                return Ok(false);
+            }
+        }
+        self.published_through = self.ledger.through();
+        Ok(true)
     }
 
     /// The identities of events that were read lately, by whatever process.

@@ -58,6 +58,15 @@ fn owes(storage: &dyn Storage, writers: &[&str], ledger: &mut Ledger) -> Result<
     Ok(ledger.files().any(|file| staging.contains(&file.staged)))
 }
 
+/// Whether files of batches wait for their names, whoever committed them. What a fold or an exchange has
+/// yet to publish holds no object that was not to be seen before.
+pub(super) fn awaits_publishing(storage: &dyn Storage, ledger: &Ledger) -> Result<bool, LakeError> {
+    let staging: BTreeSet<String> = storage.list("_staging")?.into_iter().collect();
+    let is_exchanged = |file: &FileEntry| ledger.exchanged().add.iter().any(|added| added.staged == file.staged);
+    let mut staged = ledger.files().filter(|file| staging.contains(&file.staged));
+    Ok(staged.any(|file| !ledger.fold_files().contains(&file.path) && !is_exchanged(file)))
+}
+
 /// Publishes what dead writers have committed, and removes the rest of what they staged; returns those
 /// that must wait: another process compacts or folds at the moment, and may be finishing what they began.
 fn bury<'w>(

@@ -1,5 +1,6 @@
 //! Gathers what was drawn into batches and commits them. Each object comes with a ticket, which is handed
-//! back when all rows of the object are durable and published, and not before.
+//! back when it is known what became of the object: done with is what is durable and published, whoever has
+//! done that.
 
 use std::time::Instant;
 
@@ -30,7 +31,9 @@ pub(super) struct Collector<'r, T> {
 
 /// A ticket, and what became of its object.
 pub(super) struct Settled<T> {
-    pub(super) status: ObjectStatus,
+    /// Whether all rows of the object are durable and published, or there are none. If not, the object has
+    /// failed, or another writer has committed it and is about to publish it.
+    pub(super) is_done: bool,
     pub(super) ticket: T,
 }
 
@@ -66,7 +69,7 @@ impl<'r, T> Collector<'r, T> {
             // what it holds is known, and a copy of it in another object is one.
             self.seen.add(&drawn.seen);
             self.note_already_done(&drawn);
-            return Ok(vec![Settled { status: ObjectStatus::Done, ticket }]);
+            return Ok(vec![Settled { is_done: self.lake.is_all_published()?, ticket }]);
         }
         if let Some(place) = self.places.get(&drawn.object.id()) {
             // Another delivery of what is about to be committed: it waits for that.
@@ -106,6 +109,7 @@ impl<'r, T> Collector<'r, T> {
         self.places.clear();
         let mut batch = std::mem::take(&mut self.batch);
         let statuses: Vec<ObjectStatus> = batch.iter().map(|drawn| drawn.status).collect();
+        let ids: Vec<ObjectId> = batch.iter().map(|drawn| drawn.object.id()).collect();
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -117,10 +121,15 @@ impl<'r, T> Collector<'r, T> {
         self.summary.rows_written += committed.rows;
         self.summary.bytes_written += committed.bytes;
         self.summary.commits += u64::from(committed.rows > 0);
-        let settled = statuses.into_iter().zip(self.tickets.drain(..));
-        Ok(settled
-            .flat_map(|(status, tickets)| tickets.into_iter().map(move |ticket| Settled { status, ticket }))
-            .collect())
+        // Of what was not written, all but failures are in entries of others.
+        let written: FxHashSet<ObjectId> = batch.iter().map(|drawn| drawn.object.id()).collect();
+        let theirs_are_done = committed.taken == 0 || self.lake.is_all_published()?;
+        let mut settled = Vec::new();
+        for ((id, status), tickets) in ids.into_iter().zip(statuses).zip(self.tickets.drain(..)) {
+            let is_done = status != ObjectStatus::Failed && (written.contains(&id) || theirs_are_done);
+            settled.extend(tickets.into_iter().map(|ticket| Settled { is_done, ticket }));
+        }
+        Ok(settled)
     }
 }
 
@@ -189,6 +198,27 @@ mod tests {
             assert_eq!(tickets, ["first", "first again", "second", "third"]);
             assert!(collector.lake.ledger().holds(&drawn(2).object));
             assert_eq!(take(&mut collector, drawn(2), "late").len(), 1, "committed already");
+        });
+    }
+
+    /// A message is acknowledged when what it tells of is published, not when somebody is about to do it.
+    #[test]
+    fn what_another_writer_committed_is_done_when_it_is_published() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let mut lake = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        let place = Failing::create(folder.path());
+        let mut other = Lake::open(Arc::clone(&place) as _).expect("opens");
+        place.fail_once("publish objects/");
+        other.commit_batch(&mut vec![drawn(1)]).expect_err("it is committed, and not published");
+        let is_published = |lake: &Lake| lake.ledger().files().all(|file| folder.path().join(&file.path).exists());
+        collecting(&mut lake, |mut collector| {
+            [drawn(1), drawn(2)].into_iter().for_each(|drawn| _ = take(&mut collector, drawn, ""));
+            let settled = take(&mut collector, drawn(3), "");
+            assert_eq!(settled.iter().map(|settled| settled.is_done).collect::<Vec<_>>(), [false, true, true]);
+            assert!(!take(&mut collector, drawn(1), "again")[0].is_done && !is_published(collector.lake));
+            // It dies before it has published.
+            drop(other);
+            assert!(take(&mut collector, drawn(1), "later")[0].is_done && is_published(collector.lake));
         });
     }
 

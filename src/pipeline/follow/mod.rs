@@ -32,7 +32,7 @@ use super::draw::{analyze, failed};
 use super::{Observer, PipelineError, Settings};
 use crate::analyze::{Analyzer, Plan};
 use crate::lake::Lake;
-use crate::model::object::{ObjectRef, ObjectStatus};
+use crate::model::object::ObjectRef;
 use crate::model::r#yield::Yield;
 use crate::source::lease::{Held, Leases};
 use crate::source::s3::S3Store;
@@ -270,13 +270,10 @@ fn collect(
     }
 }
 
-/// All rows of these objects are durable and published, or there are none: their messages are done with.
-/// A message of an object that failed goes back, and in the end to the dead-letter queue.
+/// Messages of objects that are done with are acknowledged, all others go back. One of an object that fails
+/// goes to the dead-letter queue in the end.
 fn settle(settled: Vec<Settled<Held>>, follow: &FollowSettings) {
-    for Settled { status, ticket } in settled {
-        match status {
-            ObjectStatus::Done | ObjectStatus::Skipped => ticket.done(),
-            ObjectStatus::Failed => ticket.give_back(follow.try_again_after),
-        }
+    for Settled { is_done, ticket } in settled {
+        if is_done { ticket.done() } else { ticket.give_back(follow.try_again_after) }
     }
 }
