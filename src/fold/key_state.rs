@@ -244,8 +244,8 @@ impl KeyState {
             last_change_by: self.last_change_by.to_string(),
         };
         prove_by_use(&mut record, self.refused);
-        if manager == "aws" && record.rotation.is_empty() {
-            // Fixed by AWS for all its keys.
+        if manager == "aws" {
+            // Fixed by AWS for all its keys, whatever holds for others that are made alike.
             (record.rotation, record.rotation_period_days) = ("on", Some(365));
         }
         record

@@ -31,6 +31,7 @@ mod faulty_proxy;
 mod fixtures;
 mod follow;
 mod generated;
+mod keys;
 mod knowledge;
 mod lease;
 mod maintain;
