@@ -21,15 +21,34 @@ use crate::model::key_change::KeyChange;
 use crate::model::time::Seconds;
 use crate::model::usage::KeyEvidence;
 
-/// The row for an administrative act, tried or done.
-pub(super) fn of(call: &Call<'_>, source: &str) -> Option<KeyChange> {
-    if !call.class.is_administrative() || call.ending == Ending::DryRun {
+/// The row for an administrative act, tried or done; and of one that made a replica, what it tells of that.
+pub(super) fn of(call: &Call<'_>, source: &str) -> impl Iterator<Item = KeyChange> {
+    let is_act = call.class.is_administrative() && call.ending != Ending::DryRun;
+    let act = is_act.then(|| {
+        let mut change = common(call, source);
+        describe_key(call.event.response.get("keyMetadata"), &mut change);
+        describe_act(call, &mut change);
+        change
+    });
+    act.into_iter().chain(replica(call, source))
+}
+
+/// The replica is another key than the one that was replicated. KMS records its making in its own
+/// Region too, but that one's trail may not be here.
+fn replica(call: &Call<'_>, source: &str) -> Option<KeyChange> {
+    let metadata = call.event.response.get("replicaKeyMetadata");
+    let arn = metadata.get("arn").str().filter(|arn| is_key_arn(arn))?;
+    if call.event.name != "ReplicateKey" || !call.succeeded() {
         return None;
     }
-    let mut change = common(call, source);
-    describe_key(call.event, &mut change);
-    describe_act(call, &mut change);
-    Some(change)
+    let mut fact = KeyChange {
+        change: KeyChange::REPLICA_SEEN.to_owned(),
+        key_arn: arn.to_owned(),
+        alias: String::new(),
+        ..common(call, source)
+    };
+    describe_key(metadata, &mut fact);
+    Some(fact)
 }
 
 fn common(call: &Call<'_>, source: &str) -> KeyChange {
@@ -55,10 +74,8 @@ fn common(call: &Call<'_>, source: &str) -> KeyChange {
     }
 }
 
-/// `keyMetadata` of a new key. That of a replica is not the key's that was replicated; KMS records
-/// the replica's making by itself.
-fn describe_key(event: &Event<'_>, change: &mut KeyChange) {
-    let metadata = event.response.get("keyMetadata");
+/// What KMS tells of a new key.
+fn describe_key(metadata: Json<'_>, change: &mut KeyChange) {
     let text = |name: &str| metadata.get(name).str().unwrap_or_default().to_owned();
     change.key_state = text("keyState");
     change.key_manager = text("keyManager");

@@ -120,7 +120,7 @@ fn grant_lines(grants: &str) -> Vec<String> {
 
 fn write_changes(out: &mut dyn Write, key_arn: &str, changes: &[Row]) -> Result<()> {
     // Facts are in the head. What services do with grants is use, not story: told as a number.
-    let acts: Vec<&Row> = changes.iter().filter(|row| text(row, "change") != KeyChange::ALIAS_SEEN).collect();
+    let acts: Vec<&Row> = changes.iter().filter(|row| !KeyChange::FACTS.contains(&text(row, "change"))).collect();
     let by_service = |row: &&&Row| text(row, "change").ends_with("Grant") && !text(row, "via_service").is_empty();
     let by_services = acts.iter().filter(by_service).count();
     let told: Vec<&Row> = acts.iter().filter(|row| !by_service(row)).copied().collect();

@@ -69,10 +69,19 @@ impl KeyState {
     /// Takes an act or a fact; acts come in order of time. `policy` is the one that it has so far.
     pub(super) fn change(&mut self, change: &KeyChange, policy: Option<&str>, pool: &mut Pool) {
         self.evidence.change(change);
-        if change.attempt || change.is_fact() {
+        if change.attempt {
             return;
         }
         self.describe(change, pool);
+        if change.is_fact() {
+            if change.change == KeyChange::REPLICA_SEEN {
+                self.replicated(change, pool);
+            }
+            return;
+        }
+        if change.change == "CreateKey" {
+            self.made(change, pool);
+        }
         self.change_state(change, pool);
         self.change_rotation(change);
         match change.change.as_str() {
@@ -117,15 +126,31 @@ impl KeyState {
             *known = pool.of(new);
         }
         self.multi_region = change.multi_region.or(self.multi_region);
-        if change.change == "CreateKey" {
-            self.created_time = Some(change.event_time);
-            self.created_by = pool.of(&change.principal_arn);
-            self.rotation = match (&*self.origin, &*self.key_spec) {
-                ("AWS_KMS", "SYMMETRIC_DEFAULT") => "off",
-                // Of 2016 and before: not told.
-                ("", _) | (_, "") => "",
-                _ => "not_applicable",
-            };
+    }
+
+    fn made(&mut self, change: &KeyChange, pool: &mut Pool) {
+        self.created_time = Some(change.event_time);
+        self.created_by = pool.of(&change.principal_arn);
+        self.rotation = match (&*self.origin, &*self.key_spec) {
+            ("AWS_KMS", "SYMMETRIC_DEFAULT") => "off",
+            // Of 2016 and before: not told.
+            ("", _) | (_, "") => "",
+            _ => "not_applicable",
+        };
+    }
+
+    /// Takes what the record of `ReplicateKey` tells of the replica. The one that KMS writes of the replica
+    /// itself may come before it or after it, and counts where it is there.
+    fn replicated(&mut self, change: &KeyChange, pool: &mut Pool) {
+        // Replicas alone may be made again under the same id.
+        let again = &*self.state == "Deleted";
+        if self.created_time.is_none() || again {
+            self.made(change, pool);
+        }
+        if !change.key_state.is_empty() && (self.state_time.is_none() || again) {
+            self.state = pool.of(&change.key_state);
+            self.state_evidence = pool.of("ReplicateKey");
+            self.state_time = Some(change.event_time);
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) enum Sign {
 impl Sign {
     const fn words(self) -> &'static str {
         match self {
-            Self::Stated => "keyManager in the response of CreateKey",
+            Self::Stated => "keyManager in the response of CreateKey or ReplicateKey",
             Self::Inventory => "the inventory file",
             Self::AwsAlias => "seen together with an alias/aws/ alias",
             Self::Administered => "administered, which AWS-managed keys refuse",

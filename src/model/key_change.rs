@@ -6,7 +6,7 @@ use super::time::Seconds;
 /// A row of `key_changes`. Empty strings are written as null.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyChange {
-    /// What happened: the `eventName`; or, for a fact that a use of the key taught, `alias-seen` or `aws-owned-seen`.
+    /// What happened: the `eventName`; or, for a fact that another call taught, one of [`KeyChange::FACTS`].
     pub change: String,
     /// Time of the act; for facts, when first seen.
     pub event_time: Seconds,
@@ -76,10 +76,16 @@ impl KeyChange {
     /// [`KeyChange::change`] of a key that a record calls AWS's own.
     pub const AWS_OWNED_SEEN: &'static str = "aws-owned-seen";
 
-    /// Whether this is no act, but a fact that a use of the key taught.
+    /// [`KeyChange::change`] of a replica that the record of `ReplicateKey` tells of: the act is on its primary.
+    pub const REPLICA_SEEN: &'static str = "replica-seen";
+
+    /// All values of [`KeyChange::change`] that are no acts on the key.
+    pub const FACTS: [&'static str; 3] = [Self::ALIAS_SEEN, Self::AWS_OWNED_SEEN, Self::REPLICA_SEEN];
+
+    /// Whether this is no act on the key, but a fact that another call taught.
     #[must_use]
     pub fn is_fact(&self) -> bool {
-        matches!(self.change.as_str(), Self::ALIAS_SEEN | Self::AWS_OWNED_SEEN)
+        Self::FACTS.contains(&self.change.as_str())
     }
 
     /// [`KeyChange::change`] of an alias seen together with a key ARN.

@@ -83,3 +83,71 @@ fn a_key_that_aws_made_for_itself_is_rotated_every_year() {
     assert_eq!(texts(&row, ["manager", "rotation"]), ["aws", "on"]);
     assert_eq!(number(&row, "rotation_period_days"), 365);
 }
+
+const PRIMARY: &str = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+const REPLICA: &str = "arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+
+/// The primary is replicated.
+fn replicated(minute: u32) -> Value {
+    let mut record = call("ReplicateKey", PRIMARY, minute);
+    let mut metadata = metadata(REPLICA);
+    (metadata["keyState"], metadata["multiRegion"]) = ("Creating".into(), true.into());
+    record["requestParameters"]["replicaRegion"] = "eu-west-1".into();
+    record["responseElements"] = json!({"replicaKeyMetadata": metadata, "replicaPolicy": "{}", "replicaTags": []});
+    record
+}
+
+/// The record that KMS itself writes of it, in the replica's Region.
+fn replica_made(minute: u32) -> Value {
+    let mut record = created(REPLICA, minute, &json!({"keyState": "Creating", "multiRegion": true}));
+    record["userIdentity"]["invokedBy"] = "kms.amazonaws.com".into();
+    record["sourceIPAddress"] = "kms.amazonaws.com".into();
+    record["userAgent"] = "kms.amazonaws.com".into();
+    record
+}
+
+const MAKING: [&str; 8] =
+    ["manager", "state", "state_evidence", "origin", "key_spec", "key_usage", "created_time", "created_by"];
+
+#[test]
+fn a_replica_is_known_from_the_act_that_made_it() {
+    let keys = keys_however(&[replicated(5)]);
+    assert_eq!(keys.len(), 2, "{keys:?}");
+    let expected = [
+        "customer",
+        "Creating",
+        "ReplicateKey",
+        "AWS_KMS",
+        "SYMMETRIC_DEFAULT",
+        "ENCRYPT_DECRYPT",
+        "2026-03-02T09:05:00Z",
+        ADMIN,
+    ];
+    assert_eq!(texts(&keys[0], MAKING), expected);
+    assert_eq!((text(&keys[0], "key_arn"), &keys[0]["multi_region"]), (REPLICA, &json!(true)));
+    // Nobody has done anything to the replica itself.
+    assert_eq!(texts(&keys[0], ["last_change", "last_change_by"]), ["", ""]);
+}
+
+/// KMS may have its record before or after the act's.
+#[test]
+fn a_replica_is_told_by_its_own_record_where_there_is_one() {
+    for own in [4, 5, 6] {
+        let alone = only_key(&[replica_made(own)]);
+        let keys = keys_however(&[replicated(5), replica_made(own)]);
+        assert_eq!(keys.len(), 2, "{keys:?}");
+        assert_eq!(texts(&keys[0], MAKING), texts(&alone, MAKING), "{own}");
+        assert_eq!(text(&alone, "state_evidence"), "CreateKey");
+    }
+}
+
+#[test]
+fn a_replica_that_was_used_is_not_said_to_be_in_the_making() {
+    let keys = keys_however(&[replicated(5), call("Decrypt", REPLICA, 30)]);
+    assert_eq!(texts(&keys[0], ["state", "state_evidence"]), ["Enabled", "a successful use"]);
+    let keys = keys_however(&[call("DisableKey", REPLICA, 4), replicated(5)]);
+    assert_eq!(text(&keys[0], "state"), "Disabled");
+    // Deleted, it can be made again.
+    let keys = keys_however(&[replica_made(1), call("DeleteKey", REPLICA, 2), replicated(5)]);
+    assert_eq!(texts(&keys[0], ["state", "created_time"]), ["Creating", "2026-03-02T09:05:00Z"]);
+}

@@ -12,11 +12,11 @@ impl Table for KeyChanges {
     type Row<'a> = &'a KeyChange;
     const NAME: &'static str = "key_changes";
     const DOC: &'static str = "One administrative act on a key, an alias, a grant or a custom key store, done or tried; or one \
-        fact that a use of a key taught (change = alias-seen, aws-owned-seen).";
+        fact about a key that another call taught (change = alias-seen, aws-owned-seen, replica-seen).";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![c;
-        change: Text = &c.change, "eventName of the act, or alias-seen, aws-owned-seen.";
+        change: Text = &c.change, "eventName of the act; or of a fact: alias-seen, aws-owned-seen; replica-seen for a replica that ReplicateKey made of another key.";
         outcome: Text = c.outcome().as_str(), "success, or attempt if the call was refused or failed.";
         event_time: Timestamp = Some(c.event_time), "eventTime; of a fact: when first seen in the object.";
         last_event_time: Timestamp = Some(c.last_event_time), "Of a fact: when last seen in the object; else eventTime.";
