@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::grants::Grants;
 use super::manager::{Evidence, Sign};
+use super::rotation::{Rotation, YEARLY};
 use crate::kms::failure::{key_state, plain_code};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::model::key_change::KeyChange;
@@ -23,9 +24,7 @@ pub(super) struct KeyState {
     state_time: Option<Seconds>,
     deletion_time: Option<Seconds>,
     valid_to: Option<Seconds>,
-    rotation: &'static str,
-    rotation_period_days: Option<i64>,
-    last_rotation_time: Option<Seconds>,
+    pub(super) rotation: Rotation,
     origin: Shared,
     key_spec: Shared,
     key_usage: Shared,
@@ -83,7 +82,7 @@ impl KeyState {
             self.made(change, pool);
         }
         self.change_state(change, pool);
-        self.change_rotation(change);
+        self.rotation.change(change);
         match change.change.as_str() {
             "CreateGrant" => self.grants.create(change, pool),
             "RevokeGrant" | "RetireGrant" => self.grants.end(&change.grant_id),
@@ -131,12 +130,6 @@ impl KeyState {
     fn made(&mut self, change: &KeyChange, pool: &mut Pool) {
         self.created_time = Some(change.event_time);
         self.created_by = pool.of(&change.principal_arn);
-        self.rotation = match (&*self.origin, &*self.key_spec) {
-            ("AWS_KMS", "SYMMETRIC_DEFAULT") => "off",
-            // Of 2016 and before: not told.
-            ("", _) | (_, "") => "",
-            _ => "not_applicable",
-        };
     }
 
     /// Takes what the record of `ReplicateKey` tells of the replica. The one that KMS writes of the replica
@@ -182,27 +175,6 @@ impl KeyState {
         self.deletion_time = change.due_time.filter(|_| change.change == "ScheduleKeyDeletion");
     }
 
-    fn change_rotation(&mut self, change: &KeyChange) {
-        match change.change.as_str() {
-            "EnableKeyRotation" => {
-                self.rotation = "on";
-                self.rotation_period_days = change.rotation_period_days;
-            }
-            "DisableKeyRotation" => {
-                self.rotation = "off";
-                self.rotation_period_days = None;
-            }
-            "RotateKey" => {
-                self.last_rotation_time = Some(change.event_time);
-                if change.rotation_type == "AUTOMATIC" {
-                    self.rotation = "on";
-                }
-            }
-            "RotateKeyOnDemand" => self.last_rotation_time = Some(change.event_time),
-            _ => {}
-        }
-    }
-
     fn change_tags(&mut self, change: &KeyChange) {
         let Ok(Value::Object(tags)) = serde_json::from_str(&change.tags) else { return };
         for (key, value) in tags {
@@ -235,6 +207,12 @@ impl KeyState {
     /// The finished row.
     pub(super) fn into_record(self, key_arn: &str, aliases: Vec<String>, policy: Option<&str>) -> KeyRecord {
         let (manager, manager_evidence) = self.evidence.verdict(key_arn);
+        let (rotation, rotation_period_days) = match self.rotation.told() {
+            // Fixed by AWS for all its keys, whatever holds for others that are made alike.
+            _ if manager == "aws" => ("on", Some(YEARLY)),
+            ("", _) if self.cannot_rotate() => ("not_applicable", None),
+            told => told,
+        };
         let mut record = KeyRecord {
             key_arn: key_arn.to_owned(),
             manager,
@@ -244,9 +222,9 @@ impl KeyState {
             state_time: self.state_time,
             deletion_time: self.deletion_time,
             valid_to: self.valid_to,
-            rotation: self.rotation,
-            rotation_period_days: self.rotation_period_days,
-            last_rotation_time: self.last_rotation_time,
+            rotation,
+            rotation_period_days,
+            last_rotation_time: self.rotation.last,
             origin: self.origin.to_string(),
             key_spec: self.key_spec.to_string(),
             key_usage: self.key_usage.to_string(),
@@ -269,11 +247,12 @@ impl KeyState {
             last_change_by: self.last_change_by.to_string(),
         };
         prove_by_use(&mut record, self.refused);
-        if manager == "aws" {
-            // Fixed by AWS for all its keys, whatever holds for others that are made alike.
-            (record.rotation, record.rotation_period_days) = ("on", Some(365));
-        }
         record
+    }
+
+    /// KMS rotates by itself what it has made itself, of one kind.
+    fn cannot_rotate(&self) -> bool {
+        !matches!(&*self.origin, "" | "AWS_KMS") || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
     }
 }
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::key_state::KeyState;
+use super::rotation::Rotation;
+use crate::model::arn::Arn;
 use crate::model::history::History;
 use crate::model::key_record::{KeyRecord, Managers};
 
@@ -18,11 +20,12 @@ pub struct SortedKeys {
 impl SortedKeys {
     pub(super) fn of(
         keys: impl Iterator<Item = (String, usize)>,
-        states: Vec<KeyState>,
+        mut states: Vec<KeyState>,
         aliases: BTreeMap<String, Vec<String>>,
     ) -> Self {
         let mut arns: Vec<_> = keys.collect();
         arns.sort_unstable();
+        share_rotation(&arns, &mut states);
         Self { arns, states, aliases }
     }
 
@@ -68,4 +71,23 @@ impl SortedKeys {
         }
         Ok(Managers::of(managers))
     }
+}
+
+/// Multi-Region keys of one id have one material: it is rotated in all Regions or in none, as was set
+/// on the one that is their primary.
+fn share_rotation(arns: &[(String, usize)], states: &mut [KeyState]) {
+    let members = || arns.iter().filter_map(|(arn, place)| Some((material(arn)?, *place)));
+    let mut shared: BTreeMap<_, Rotation> = BTreeMap::new();
+    for (material, place) in members() {
+        shared.entry(material).or_default().join(states[place].rotation);
+    }
+    for (material, place) in members() {
+        states[place].rotation = shared.get(&material).copied().unwrap_or_default();
+    }
+}
+
+/// What tells apart the material of multi-Region keys.
+fn material(key_arn: &str) -> Option<[&str; 3]> {
+    let arn = Arn::parse(key_arn)?;
+    Some([arn.partition, arn.account, arn.kms_multi_region_id()?])
 }

@@ -107,10 +107,8 @@ impl Evidence {
 
     /// `manager` and `manager_evidence`. Two certain ones that disagree leave it open.
     pub(super) fn verdict(self, key_arn: &str) -> (&'static str, &'static str) {
-        let multi_region =
-            Arn::parse(key_arn).and_then(|arn| arn.kms_key_id()).is_some_and(|id| id.starts_with("mrk-"));
         let mut customer = self.customer;
-        if multi_region {
+        if Arn::parse(key_arn).is_some_and(|arn| arn.kms_multi_region_id().is_some()) {
             strengthen(&mut customer, Sign::MultiRegion);
         }
         match (self.aws, customer) {

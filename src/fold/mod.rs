@@ -7,6 +7,7 @@ mod grants;
 mod key_state;
 mod keys;
 mod manager;
+mod rotation;
 mod runs;
 mod uses;
 

@@ -36,6 +36,12 @@ impl<'a> Arn<'a> {
         is_key_id(id).then_some(id)
     }
 
+    /// The key id, if it is one that keys of several Regions may have.
+    #[must_use]
+    pub fn kms_multi_region_id(&self) -> Option<&'a str> {
+        self.kms_key_id().filter(|id| id.starts_with("mrk-"))
+    }
+
     /// The alias name with its `alias/`, if this names a KMS alias.
     #[must_use]
     pub fn kms_alias(&self) -> Option<&'a str> {

@@ -151,3 +151,63 @@ fn a_replica_that_was_used_is_not_said_to_be_in_the_making() {
     let keys = keys_however(&[replica_made(1), call("DeleteKey", REPLICA, 2), replicated(5)]);
     assert_eq!(texts(&keys[0], ["state", "created_time"]), ["Creating", "2026-03-02T09:05:00Z"]);
 }
+
+/// A key's rotation was switched.
+fn switched(name: &str, minute: u32) -> Value {
+    let mut record = call(name, PRIMARY, minute);
+    record["requestParameters"]["rotationPeriodInDays"] = 90.into();
+    record
+}
+
+/// What KMS does by itself.
+fn rotated(key_arn: &str, minute: u32) -> Value {
+    let mut record = call("RotateKey", key_arn, minute);
+    record["eventType"] = "AwsServiceEvent".into();
+    record["userIdentity"] = json!({"accountId": ACCOUNT, "invokedBy": "AWS Internal"});
+    record["requestParameters"] = Value::Null;
+    record["serviceEventDetails"] = json!({"rotationType": "AUTOMATIC"});
+    record
+}
+
+#[test]
+fn a_replica_is_rotated_as_its_primary() {
+    let made = || created(PRIMARY, 0, &json!({"multiRegion": true}));
+    let (on, off) = (|minute| switched("EnableKeyRotation", minute), |minute| switched("DisableKeyRotation", minute));
+    let cases: [(&str, i64, Vec<Value>); 9] = [
+        ("off", 0, vec![made(), replicated(5)]),
+        ("on", 90, vec![made(), on(1), replicated(5)]),
+        ("on", 90, vec![made(), on(1), replica_made(6)]),
+        ("on", 90, vec![made(), replicated(5), replica_made(6), on(60)]),
+        ("off", 0, vec![made(), on(1), replicated(5), off(60)]),
+        ("on", 90, vec![on(1), replicated(5), rotated(REPLICA, 60)]),
+        ("on", 0, vec![made(), replicated(5), rotated(PRIMARY, 60)]),
+        // Nobody has said it of the primary.
+        ("", 0, vec![replicated(5)]),
+        ("", 0, vec![replicated(5), replica_made(6)]),
+    ];
+    for (rotation, days, records) in cases {
+        let keys = keys_however(&records);
+        assert_eq!(keys.len(), 2, "{keys:?}");
+        for key in &keys {
+            assert_eq!((text(key, "rotation"), number(key, "rotation_period_days")), (rotation, days), "{records:#?}");
+        }
+    }
+    let keys = keys_however(&[on(1), replicated(5), rotated(PRIMARY, 60)]);
+    assert!(keys.iter().all(|key| text(key, "last_rotation_time") == "2026-03-02T10:00:00Z"), "{keys:?}");
+}
+
+#[test]
+fn keys_of_two_accounts_have_each_their_own_rotation() {
+    let others = PRIMARY.replace(ACCOUNT, "444455556666").replace("us-east-1", "eu-west-1");
+    let keys = keys_however(&[switched("EnableKeyRotation", 1), call("Decrypt", &others, 2)]);
+    assert_eq!(keys.iter().map(|key| text(key, "rotation")).collect::<Vec<_>>(), ["", "on"]);
+}
+
+/// Nobody switches rotation of what KMS cannot rotate by itself.
+#[test]
+fn rotation_does_not_apply_to_what_kms_cannot_rotate() {
+    for members in [json!({"keySpec": "RSA_2048"}), json!({"keySpec": "HMAC_256"}), json!({"origin": "EXTERNAL"})] {
+        let row = only_key(&[created(&key(ACCOUNT, 1), 0, &members)]);
+        assert_eq!(text(&row, "rotation"), "not_applicable", "{members}");
+    }
+}

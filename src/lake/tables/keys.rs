@@ -35,7 +35,7 @@ impl Table for Keys {
         state_time: Timestamp = k.state_time, "When the state was entered, or last proved by use.";
         deletion_time: Timestamp = k.deletion_time, "When a scheduled deletion is due.";
         valid_to: Timestamp = k.valid_to, "When imported material expires.";
-        rotation: Text = k.rotation, "Automatic rotation: on, off or not_applicable.";
+        rotation: Text = k.rotation, "Automatic rotation: on, off or not_applicable; of a multi-Region key as set on its primary.";
         rotation_period_days: Integer = k.rotation_period_days, "Days between automatic rotations.";
         last_rotation_time: Timestamp = k.last_rotation_time, "Last rotation seen.";
         origin: Text = &k.origin, "AWS_KMS, EXTERNAL, AWS_CLOUDHSM or EXTERNAL_KEY_STORE.";
