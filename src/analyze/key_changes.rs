@@ -1,17 +1,11 @@
-//! What a KMS call did to a key, and what it teaches about one.
+//! What a KMS call did to a key.
 
-use std::hash::BuildHasher;
-
-use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
 use serde_json::{Map, Value};
 
 use crate::kms::call::Call;
-use crate::kms::configuration::{Configured, default_alias};
 use crate::kms::context_pattern;
 use crate::kms::failure::Ending;
 use crate::kms::grant::Grant;
-use crate::kms::key_reference::alias_of;
 use crate::kms::policy::document::{Policy, document};
 use crate::kms::policy::facts::PolicyFacts;
 use crate::model::arn::{Arn, is_key_arn};
@@ -19,7 +13,6 @@ use crate::model::event::Event;
 use crate::model::json::Json;
 use crate::model::key_change::KeyChange;
 use crate::model::time::Seconds;
-use crate::model::usage::KeyEvidence;
 
 /// The row for an administrative act, tried or done; and of one that made a replica, what it tells of that.
 pub(super) fn of(call: &Call<'_>, source: &str) -> impl Iterator<Item = KeyChange> {
@@ -27,10 +20,18 @@ pub(super) fn of(call: &Call<'_>, source: &str) -> impl Iterator<Item = KeyChang
     let act = is_act.then(|| {
         let mut change = common(call, source);
         describe_key(call.event.response.get("keyMetadata"), &mut change);
+        key_store(call.event).unwrap_or_default().clone_into(&mut change.custom_key_store_id);
         describe_act(call, &mut change);
         change
     });
     act.into_iter().chain(replica(call, source))
+}
+
+/// The custom key store that an act is on, or that its key is in.
+fn key_store<'a>(event: &Event<'a>) -> Option<&'a str> {
+    let made_in = event.response.get("keyMetadata");
+    let places = [made_in, event.request, event.response, event.additional];
+    places.into_iter().find_map(|place| place.get("customKeyStoreId").non_empty())
 }
 
 /// The replica is another key than the one that was replicated. KMS records its making in its own
@@ -197,83 +198,6 @@ fn constraints(given: Json<'_>) -> String {
         }
     }
     if constraints.is_empty() { String::new() } else { Value::Object(constraints).to_string() }
-}
-
-/// What uses of keys teach about them: once an object, with the first and the last time.
-#[derive(Debug, Default)]
-pub(super) struct Facts(HashTable<KeyChange>);
-
-impl Facts {
-    /// Learns from a call that shows a key: the alias that it names, or that the key is AWS's own.
-    pub(super) fn learn(&mut self, call: &Call<'_>, source: &str) {
-        let Some(arn) = call.keys.arn.as_deref() else { return };
-        let shown = matches!(call.keys.evidence, KeyEvidence::Resource | KeyEvidence::Response);
-        if !shown || call.class.is_administrative() {
-            return;
-        }
-        if let Some(alias) = call.keys.alias {
-            self.note(call, arn, alias, source);
-        } else if call.keys.aws_owned {
-            self.note(call, arn, "", source);
-        }
-    }
-
-    /// Learns from a service that was told an alias and answered with the key behind it.
-    pub(super) fn learn_configured(&mut self, call: &Call<'_>, configured: &[Configured], source: &str) {
-        for configured in configured {
-            let alias = configured.key.as_deref().filter(|_| configured.choice.is_alias()).and_then(alias_named);
-            let answered = configured.answered.as_deref().filter(|arn| is_key_arn(arn));
-            if let (Some(alias), Some(arn)) = (alias, answered) {
-                self.note(call, arn, &alias, source);
-            }
-        }
-    }
-
-    /// Notes that a key was seen together with an alias; without one, that it is AWS's own.
-    fn note(&mut self, call: &Call<'_>, arn: &str, alias: &str, source: &str) {
-        let time = call.event.time;
-        let fact = self
-            .0
-            .entry(
-                FxBuildHasher.hash_one((arn, alias, call.event.account)),
-                |known| (&*known.key_arn, &*known.alias, &*known.account_id) == (arn, alias, call.event.account),
-                |known| FxBuildHasher.hash_one((&*known.key_arn, &*known.alias, &*known.account_id)),
-            )
-            .or_insert_with(|| blank_fact(call, arn, alias, source))
-            .into_mut();
-        fact.last_event_time = fact.last_event_time.max(time);
-        if (time, call.event.event_id) < (fact.event_time, fact.event_id.as_str()) {
-            fact.event_time = time;
-            call.event.region.clone_into(&mut fact.region);
-            call.event.event_id.clone_into(&mut fact.event_id);
-        }
-    }
-
-    pub(super) fn into_rows(self) -> impl Iterator<Item = KeyChange> {
-        self.0.into_iter()
-    }
-}
-
-/// The alias as KMS has it, however the service's record names it.
-fn alias_named(text: &str) -> Option<String> {
-    default_alias(text).or_else(|| alias_of(text).map(str::to_owned))
-}
-
-/// Who happened to use the key is no part of the fact.
-fn blank_fact(call: &Call<'_>, arn: &str, alias: &str, source: &str) -> KeyChange {
-    KeyChange {
-        change: if alias.is_empty() { KeyChange::AWS_OWNED_SEEN } else { KeyChange::ALIAS_SEEN }.to_owned(),
-        key_manager: if alias.is_empty() { "AWS_OWNED" } else { "" }.to_owned(),
-        event_time: call.event.time,
-        last_event_time: call.event.time,
-        event_id: call.event.event_id.to_owned(),
-        account_id: call.event.account.to_owned(),
-        region: call.event.region.to_owned(),
-        key_arn: arn.to_owned(),
-        alias: alias.to_owned(),
-        source_object: source.to_owned(),
-        ..KeyChange::default()
-    }
 }
 
 #[cfg(test)]

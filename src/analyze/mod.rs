@@ -2,6 +2,7 @@
 //! pipeline, benches and tests all call this.
 
 mod configurations;
+mod facts;
 mod key_changes;
 mod object;
 mod rejects;

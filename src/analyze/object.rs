@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::rejects::Rejects;
 use super::resume::{Is, Place, Resume, next_record, stands_alone};
-use super::{Parser, Plan, configurations, key_changes, usage};
+use super::{Parser, Plan, configurations, facts, key_changes, usage};
 use crate::decode::event::RecordError;
 use crate::decode::framing::{Framing, FramingError, Section};
 use crate::decode::gunzip::{Buffer, Gunzip};
@@ -37,7 +37,7 @@ pub(super) struct Analysis<'a> {
     source: String,
     /// By id and account.
     findings: FxHashMap<(String, String), usize>,
-    facts: key_changes::Facts,
+    facts: facts::Facts,
     configurations: configurations::Configurations,
     usage: usage::Counter,
     rejects: Rejects,
@@ -56,7 +56,7 @@ impl<'a> Analysis<'a> {
             source: object.uri(),
             drawn: Yield::without_records(object.clone(), ObjectStatus::Done, String::new()),
             findings: FxHashMap::default(),
-            facts: key_changes::Facts::default(),
+            facts: facts::Facts::default(),
             configurations: configurations::Configurations::default(),
             usage: usage::Counter::default(),
             rejects: Rejects::default(),

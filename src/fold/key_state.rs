@@ -26,6 +26,7 @@ pub(super) struct KeyState {
     valid_to: Option<Seconds>,
     pub(super) rotation: Rotation,
     origin: Shared,
+    key_store: Shared,
     key_spec: Shared,
     key_usage: Shared,
     multi_region: Option<bool>,
@@ -118,6 +119,7 @@ impl KeyState {
     fn describe(&mut self, change: &KeyChange, pool: &mut Pool) {
         let texts = [
             (&mut self.origin, &change.key_origin),
+            (&mut self.key_store, &change.custom_key_store_id),
             (&mut self.key_spec, &change.key_spec),
             (&mut self.key_usage, &change.key_usage),
         ];
@@ -226,6 +228,7 @@ impl KeyState {
             rotation_period_days,
             last_rotation_time: self.rotation.last,
             origin: self.origin.to_string(),
+            custom_key_store_id: self.key_store.to_string(),
             key_spec: self.key_spec.to_string(),
             key_usage: self.key_usage.to_string(),
             multi_region: self.multi_region,
@@ -252,7 +255,8 @@ impl KeyState {
 
     /// KMS rotates by itself what it has made itself, of one kind.
     fn cannot_rotate(&self) -> bool {
-        !matches!(&*self.origin, "" | "AWS_KMS") || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
+        let elsewhere = !self.key_store.is_empty() || !matches!(&*self.origin, "" | "AWS_KMS");
+        elsewhere || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) enum Sign {
     AwsAlias,
     Administered,
     CustomerAlias,
+    Elsewhere,
     MultiRegion,
     Asymmetric,
     AcrossAccounts,
@@ -35,6 +36,7 @@ impl Sign {
             Self::AwsAlias => "seen together with an alias/aws/ alias",
             Self::Administered => "administered, which AWS-managed keys refuse",
             Self::CustomerAlias => "seen together with a customer's alias",
+            Self::Elsewhere => "in a custom key store or with imported material, as AWS-managed keys are not",
             Self::MultiRegion => "multi-Region, as AWS-managed keys are not",
             Self::Asymmetric => "asymmetric or HMAC, as AWS-managed keys are not",
             Self::AcrossAccounts => "used across accounts, which AWS-managed keys refuse",
@@ -79,6 +81,9 @@ impl Evidence {
         }
         if is_customer_only(&change.change) {
             strengthen(&mut self.customer, Sign::Administered);
+        }
+        if !change.custom_key_store_id.is_empty() || !matches!(change.key_origin.as_str(), "" | "AWS_KMS") {
+            strengthen(&mut self.customer, Sign::Elsewhere);
         }
     }
 

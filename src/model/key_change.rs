@@ -42,6 +42,8 @@ pub struct KeyChange {
     pub key_manager: String,
     /// `AWS_KMS`, `EXTERNAL`, `AWS_CLOUDHSM`, `EXTERNAL_KEY_STORE`.
     pub key_origin: String,
+    /// Custom key store that the key is in, or that the act is on.
+    pub custom_key_store_id: String,
     /// `keySpec`.
     pub key_spec: String,
     /// `keyUsage`.
@@ -76,11 +78,15 @@ impl KeyChange {
     /// [`KeyChange::change`] of a key that a record calls AWS's own.
     pub const AWS_OWNED_SEEN: &'static str = "aws-owned-seen";
 
+    /// [`KeyChange::change`] of a key that was used in a custom key store.
+    pub const KEY_STORE_SEEN: &'static str = "key-store-seen";
+
     /// [`KeyChange::change`] of a replica that the record of `ReplicateKey` tells of: the act is on its primary.
     pub const REPLICA_SEEN: &'static str = "replica-seen";
 
     /// All values of [`KeyChange::change`] that are no acts on the key.
-    pub const FACTS: [&'static str; 3] = [Self::ALIAS_SEEN, Self::AWS_OWNED_SEEN, Self::REPLICA_SEEN];
+    pub const FACTS: [&'static str; 4] =
+        [Self::ALIAS_SEEN, Self::AWS_OWNED_SEEN, Self::KEY_STORE_SEEN, Self::REPLICA_SEEN];
 
     /// Whether this is no act on the key, but a fact that another call taught.
     #[must_use]

@@ -30,6 +30,8 @@ pub struct KeyRecord {
     pub last_rotation_time: Option<Seconds>,
     /// `origin`.
     pub origin: String,
+    /// Custom key store that it is in.
+    pub custom_key_store_id: String,
     /// `keySpec`.
     pub key_spec: String,
     /// `keyUsage`.

@@ -211,3 +211,50 @@ fn rotation_does_not_apply_to_what_kms_cannot_rotate() {
         assert_eq!(text(&row, "rotation"), "not_applicable", "{members}");
     }
 }
+
+/// A use of a key, with what KMS tells beside it.
+fn used(key_arn: &str, minute: u32, additional: &Value) -> Value {
+    let mut record = call("Decrypt", key_arn, minute);
+    record["additionalEventData"] = additional.clone();
+    record
+}
+
+fn in_cloudhsm() -> Value {
+    json!({"customKeyStoreId": "cks-1234567890abcdef0", "clusterId": "cluster-1a23b4cdefg", "backingKeyId": "backing-key-1"})
+}
+
+#[test]
+fn a_key_that_is_used_in_a_custom_key_store_is_a_customers() {
+    let columns = ["manager", "origin", "rotation", "custom_key_store_id"];
+    let store = "cks-1234567890abcdef0";
+    let cases = [
+        (in_cloudhsm(), ["customer", "AWS_CLOUDHSM", "not_applicable", store]),
+        (
+            json!({"customKeyStoreId": store, "xksKeyId": "bb8562717f809024"}),
+            ["customer", "EXTERNAL_KEY_STORE", "not_applicable", store],
+        ),
+        (json!({"xksKeyId": "bb8562717f809024"}), ["customer", "EXTERNAL_KEY_STORE", "not_applicable", ""]),
+        // Which kind of store it is, is not told.
+        (json!({"customKeyStoreId": store}), ["customer", "", "not_applicable", store]),
+        (json!({"keyMaterialId": "ab"}), ["unknown", "", "", ""]),
+        (Value::Null, ["unknown", "", "", ""]),
+    ];
+    for (additional, expected) in cases {
+        let on = key(ACCOUNT, 1);
+        let row = only_key(&[used(&on, 0, &additional), used(&on, 2, &additional), used(&on, 1, &Value::Null)]);
+        assert_eq!(texts(&row, columns), expected, "{additional}");
+    }
+}
+
+/// Of two keys it is not told which one is in the store.
+#[test]
+fn a_reencrypt_tells_of_a_key_store_only_where_both_keys_are_one() {
+    let mut record = used(&key(ACCOUNT, 1), 0, &in_cloudhsm());
+    record["eventName"] = "ReEncrypt".into();
+    let keys = keys_of(&[&[record.clone()]]);
+    assert_eq!(keys.iter().map(|key| text(key, "manager")).collect::<Vec<_>>(), ["customer"]);
+    let destination = json!({"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": key(ACCOUNT, 2)});
+    record["resources"].as_array_mut().expect("resources").push(destination);
+    let keys = keys_of(&[&[record]]);
+    assert_eq!(keys.iter().map(|key| text(key, "manager")).collect::<Vec<_>>(), ["unknown", "unknown"]);
+}

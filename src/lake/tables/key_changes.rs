@@ -12,11 +12,11 @@ impl Table for KeyChanges {
     type Row<'a> = &'a KeyChange;
     const NAME: &'static str = "key_changes";
     const DOC: &'static str = "One administrative act on a key, an alias, a grant or a custom key store, done or tried; or one \
-        fact about a key that another call taught (change = alias-seen, aws-owned-seen, replica-seen).";
+        fact about a key that another call taught (change = alias-seen, aws-owned-seen, key-store-seen, replica-seen).";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![c;
-        change: Text = &c.change, "eventName of the act; or of a fact: alias-seen, aws-owned-seen; replica-seen for a replica that ReplicateKey made of another key.";
+        change: Text = &c.change, "eventName of the act; or of a fact: alias-seen, aws-owned-seen, key-store-seen; replica-seen for a replica that ReplicateKey made of another key.";
         outcome: Text = c.outcome().as_str(), "success, or attempt if the call was refused or failed.";
         event_time: Timestamp = Some(c.event_time), "eventTime; of a fact: when first seen in the object.";
         last_event_time: Timestamp = Some(c.last_event_time), "Of a fact: when last seen in the object; else eventTime.";
@@ -35,6 +35,7 @@ impl Table for KeyChanges {
         key_state: Text = &c.key_state, "State that the act puts the key in.";
         key_manager: Text = &c.key_manager, "AWS, CUSTOMER or AWS_OWNED, where the record says so.";
         key_origin: Text = &c.key_origin, "AWS_KMS, EXTERNAL, AWS_CLOUDHSM or EXTERNAL_KEY_STORE, where the record says so.";
+        custom_key_store_id: Text = &c.custom_key_store_id, "Custom key store that the key is in, or that the act is on, where the record says so.";
         key_spec: Text = &c.key_spec, "keySpec, where the record says so.";
         key_usage: Text = &c.key_usage, "keyUsage, where the record says so.";
         multi_region: Boolean = c.multi_region, "multiRegion, where the record says so.";

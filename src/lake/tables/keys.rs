@@ -39,6 +39,7 @@ impl Table for Keys {
         rotation_period_days: Integer = k.rotation_period_days, "Days between automatic rotations.";
         last_rotation_time: Timestamp = k.last_rotation_time, "Last rotation seen.";
         origin: Text = &k.origin, "AWS_KMS, EXTERNAL, AWS_CLOUDHSM or EXTERNAL_KEY_STORE.";
+        custom_key_store_id: Text = &k.custom_key_store_id, "Custom key store that it is in.";
         key_spec: Text = &k.key_spec, "keySpec.";
         key_usage: Text = &k.key_usage, "keyUsage.";
         multi_region: Boolean = k.multi_region, "Whether it is a multi-Region key.";
