@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::grants::Grants;
+use super::key_stores::StoreAct;
 use super::manager::{Evidence, Sign};
 use super::rotation::{Rotation, YEARLY};
 use crate::kms::failure::{key_state, plain_code};
@@ -26,7 +27,7 @@ pub(super) struct KeyState {
     valid_to: Option<Seconds>,
     pub(super) rotation: Rotation,
     origin: Shared,
-    key_store: Shared,
+    pub(super) key_store: Shared,
     key_spec: Shared,
     key_usage: Shared,
     multi_region: Option<bool>,
@@ -206,8 +207,14 @@ impl KeyState {
         }
     }
 
-    /// The finished row.
-    pub(super) fn into_record(self, key_arn: &str, aliases: Vec<String>, policy: Option<&str>) -> KeyRecord {
+    /// The finished row. `store` is what was done last to the key store that the key is in.
+    pub(super) fn into_record(
+        self,
+        key_arn: &str,
+        aliases: Vec<String>,
+        policy: Option<&str>,
+        store: Option<StoreAct>,
+    ) -> KeyRecord {
         let (manager, manager_evidence) = self.evidence.verdict(key_arn);
         let (rotation, rotation_period_days) = match self.rotation.told() {
             // Fixed by AWS for all its keys, whatever holds for others that are made alike.
@@ -249,7 +256,15 @@ impl KeyState {
             last_change_time: self.last_change_time,
             last_change_by: self.last_change_by.to_string(),
         };
-        prove_by_use(&mut record, self.refused);
+        let refused = match store {
+            // What was out of reach before is so no more.
+            Some(StoreAct::Connected(at)) => self.refused.filter(|(time, state)| *time > at || *state != UNAVAILABLE),
+            _ => self.refused,
+        };
+        if let Some(StoreAct::Disconnected(at)) = store {
+            lose_with_store(&mut record, at);
+        }
+        prove_by_use(&mut record, refused);
         record
     }
 
@@ -258,6 +273,21 @@ impl KeyState {
         let elsewhere = !self.key_store.is_empty() || !matches!(&*self.origin, "" | "AWS_KMS");
         elsewhere || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
     }
+}
+
+const UNAVAILABLE: &str = "Unavailable";
+
+/// The key's store was disconnected. Its own state lasts below that: it has it back when the store is
+/// connected again.
+fn lose_with_store(record: &mut KeyRecord, at: Seconds) {
+    // A store in which a key is made is connected. A key that waits for its end goes on waiting.
+    let made_since = record.created_time.is_some_and(|made| made > at);
+    if made_since || record.state.ends_with("Deletion") || record.state == "Deleted" {
+        return;
+    }
+    UNAVAILABLE.clone_into(&mut record.state);
+    "DisconnectCustomKeyStore".clone_into(&mut record.state_evidence);
+    record.state_time = Some(at);
 }
 
 /// What uses tell of the state.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::key_state::KeyState;
+use super::key_stores::KeyStores;
 use super::rotation::Rotation;
 use crate::model::arn::Arn;
 use crate::model::history::History;
@@ -15,6 +16,7 @@ pub struct SortedKeys {
     arns: Vec<(String, usize)>,
     states: Vec<KeyState>,
     aliases: BTreeMap<String, Vec<String>>,
+    key_stores: KeyStores,
 }
 
 impl SortedKeys {
@@ -22,11 +24,12 @@ impl SortedKeys {
         keys: impl Iterator<Item = (String, usize)>,
         mut states: Vec<KeyState>,
         aliases: BTreeMap<String, Vec<String>>,
+        key_stores: KeyStores,
     ) -> Self {
         let mut arns: Vec<_> = keys.collect();
         arns.sort_unstable();
         share_rotation(&arns, &mut states);
-        Self { arns, states, aliases }
+        Self { arns, states, aliases, key_stores }
     }
 
     /// How many there are.
@@ -57,7 +60,8 @@ impl SortedKeys {
         while let Some((arn, place)) = arns.next() {
             let state = std::mem::take(&mut self.states[place]);
             let aliases = self.aliases.remove(&arn).unwrap_or_default();
-            let record = state.into_record(&arn, aliases, history.policy(&arn));
+            let store = self.key_stores.last_act(&arn, &state.key_store);
+            let record = state.into_record(&arn, aliases, history.policy(&arn), store);
             managers.push((arn, record.manager));
             let lists = [&record.policy_difference, &record.aliases, &record.admins];
             size += record.grants.len() + record.policy.len() + record.tags.len();

@@ -5,6 +5,7 @@ mod aliases;
 mod configurations;
 mod grants;
 mod key_state;
+mod key_stores;
 mod keys;
 mod manager;
 mod rotation;
@@ -29,6 +30,7 @@ use crate::model::usage_row::UsageRow;
 use self::aliases::Aliases;
 use self::configurations::Configurations;
 use self::key_state::KeyState;
+use self::key_stores::KeyStores;
 pub use self::keys::SortedKeys;
 pub use self::uses::SortedUses;
 use self::uses::Uses;
@@ -38,6 +40,7 @@ use self::uses::Uses;
 pub struct Fold {
     history: History,
     aliases: Aliases,
+    key_stores: KeyStores,
     keys: Vec<KeyState>,
     pool: Pool,
     by_arn: HashMap<String, usize, FxBuildHasher>,
@@ -92,6 +95,7 @@ impl Fold {
     /// Takes a key change; those of a day come in order of time.
     pub fn change(&mut self, change: &KeyChange) {
         self.aliases.note(change);
+        self.key_stores.change(change);
         if !change.key_arn.is_empty() {
             let place = self.place(&change.key_arn);
             self.keys[place].change(change, self.history.policy(&change.key_arn), &mut self.pool);
@@ -143,9 +147,9 @@ impl Fold {
     /// The snapshots, sorted.
     #[must_use]
     pub fn finish(self) -> Snapshots {
-        let Self { history, aliases, keys, pool: _, by_arn, uses, configurations } = self;
+        let Self { history, aliases, key_stores, keys, pool: _, by_arn, uses, configurations } = self;
         Snapshots {
-            keys: SortedKeys::of(by_arn.into_iter(), keys, aliases.by_key()),
+            keys: SortedKeys::of(by_arn.into_iter(), keys, aliases.by_key(), key_stores),
             uses: uses.sorted(),
             resources: configurations.resources.sorted(),
             history,

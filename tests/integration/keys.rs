@@ -258,3 +258,53 @@ fn a_reencrypt_tells_of_a_key_store_only_where_both_keys_are_one() {
     let keys = keys_of(&[&[record]]);
     assert_eq!(keys.iter().map(|key| text(key, "manager")).collect::<Vec<_>>(), ["unknown", "unknown"]);
 }
+
+/// An act on the store.
+fn store(name: &str, minute: u32, id: &str) -> Value {
+    let mut record = call(name, &key(ACCOUNT, 1), minute);
+    (record["requestParameters"], record["resources"]) = (json!({ "customKeyStoreId": id }), Value::Null);
+    record
+}
+
+#[test]
+fn keys_of_a_disconnected_key_store_are_unavailable_until_it_is_connected_again() {
+    let (on, id) = (key(ACCOUNT, 1), "cks-1234567890abcdef0");
+    let made = |minute| created(&on, minute, &json!({"origin": "AWS_CLOUDHSM", "customKeyStoreId": id}));
+    let act = |name, minute| call(name, &on, minute);
+    let (off, back) = ("DisconnectCustomKeyStore", "ConnectCustomKeyStore");
+    let refused = |minute| {
+        let mut record = call("Decrypt", &on, minute);
+        record["errorCode"] = "KMSInvalidStateException".into();
+        record["errorMessage"] = format!("{on} is unavailable.").into();
+        record
+    };
+    let failed = |minute| {
+        let mut record = store(off, minute, id);
+        record["errorCode"] = "AccessDenied".into();
+        record
+    };
+    let cases: [(&str, &str, Vec<Value>); 12] = [
+        ("Unavailable", off, vec![made(0), store(off, 20, id)]),
+        ("Unavailable", off, vec![used(&on, 0, &in_cloudhsm()), store(off, 20, id)]),
+        ("Enabled", "CreateKey", vec![made(0), store(off, 20, id), store(back, 30, id)]),
+        ("Disabled", "DisableKey", vec![made(0), act("DisableKey", 5), store(off, 20, id), store(back, 30, id)]),
+        ("Disabled", "DisableKey", vec![made(0), store(off, 20, id), act("DisableKey", 25), store(back, 30, id)]),
+        ("Enabled", "CreateKey", vec![made(0), store(off, 20, id), refused(30), store(back, 40, id)]),
+        ("Unavailable", "a refused use", vec![made(0), store(off, 20, id), refused(30)]),
+        // It waits for its end all the same.
+        ("PendingDeletion", "ScheduleKeyDeletion", vec![made(0), act("ScheduleKeyDeletion", 5), store(off, 20, id)]),
+        // That the store is connected again, its keys prove.
+        ("Enabled", "a successful use", vec![made(0), store(off, 20, id), act("Decrypt", 50)]),
+        ("Enabled", "CreateKey", vec![store(off, 0, id), made(20)]),
+        ("Enabled", "CreateKey", vec![made(0), store(off, 20, "cks-0000000000000000f")]),
+        ("Enabled", "CreateKey", vec![made(0), failed(20)]),
+    ];
+    for (state, evidence, records) in cases {
+        let row = only_key(&records);
+        assert_eq!(texts(&row, ["state", "state_evidence"]), [state, evidence], "{records:#?}");
+    }
+    // It is another Region's store.
+    let mut elsewhere = store(off, 20, id);
+    elsewhere["awsRegion"] = "eu-west-1".into();
+    assert_eq!(text(&only_key(&[made(0), elsewhere]), "state"), "Enabled");
+}
