@@ -45,8 +45,8 @@ impl<'a> KeyReference<'a> {
         let mut keys = [None; 2];
         let (mut resource_alias, mut aws_owned) = (None, false);
         for resource in event.resources.elements() {
-            let of_aws = |name| resource.get_any_case(name).str() == Some("AWS Internal");
-            aws_owned |= of_aws("accountId") || of_aws("account");
+            let account = resource.get_any_case("accountId").str().or_else(|| resource.get_any_case("account").str());
+            aws_owned |= account == Some("AWS Internal");
             let Some(text) = resource.get_any_case("ARN").str().or(resource.str()) else { continue };
             match Arn::parse(text) {
                 Some(arn) if arn.kms_key_id().is_some() => {

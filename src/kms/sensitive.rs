@@ -25,8 +25,12 @@ pub struct Detector {
 pub fn in_value(name: &str, value: &str) -> Option<&'static Detector> {
     if Arn::parse(value).is_some() {
         // In parts: `secret:` and `token:` are kinds of resources. Of the shapes, only a URL's goes over parts.
-        let is_url = |shape: &&Shape| value.contains("://") && shape.detector.name == "url_credential";
-        return value.split(':').find_map(credential).or_else(|| shape_of(SHAPES.iter().filter(is_url), value));
+        let url = || shape_of(SHAPES.iter().filter(|shape| shape.detector.name == "url_credential"), value);
+        let mut parts = value.split(':');
+        return parts
+            .clone()
+            .find_map(credential)
+            .or_else(|| parts.any(|part| part.starts_with("//")).then(url).flatten());
     }
     if context_names::known(name).is_some_and(|known| !known.is_client_side()) {
         return credential(value);

@@ -78,12 +78,14 @@ impl Refusals {
 
 impl Watch for Denied {
     fn see(&mut self, row: &UsageRow<'_>, day: &Day<'_>) {
-        let refused = matches!(Ending::of(Some(row.error_code)), Ending::Denied | Ending::NotFound);
+        if row.succeeded() || !matches!(Ending::of(Some(row.error_code)), Ending::Denied | Ending::NotFound) {
+            return;
+        }
         // Of a `ReEncrypt` it may be the destination that was refused.
         let foreign = [row.key_arn, row.key_ref, row.destination_key_arn].into_iter().find(|key| {
             !key.is_empty() && foreign_owner(&UsageRow { key_arn: key, key_ref: "", ..*row }, day).is_some()
         });
-        if let Some(key) = foreign.filter(|_| refused && !reports_refusals(row.event_name)) {
+        if let Some(key) = foreign.filter(|_| !reports_refusals(row.event_name)) {
             self.0.of([row.principal_arn]).add(row, key);
         }
     }
