@@ -127,6 +127,22 @@ fn a_role_of_templates_is_judged_as_cloudformation_is() {
 }
 
 #[test]
+fn the_age_of_mfa_is_told_whether_it_is_fresh_or_stale() {
+    let cases = cases_of(rules::find("put-key-policy").expect("a rule"));
+    let proved = |case: &&Case| {
+        case.example.json.contains(r#""creationDate": "2026-03-02T08:58:00Z", "mfaAuthenticated": "true""#)
+    };
+    let case = cases.iter().find(proved).expect("a session with MFA");
+    for (mfa_max_age, tag) in [(300, "mfa_fresh"), (60, "mfa_stale")] {
+        let plan = Plan::new(Settings { mfa_max_age, ..Settings::default() }, Selection::Fast);
+        let drawn = analyse(&plan, &case.example).expect("a record");
+        let evidence: serde_json::Value = serde_json::from_str(&drawn.findings[0].evidence).expect("JSON");
+        assert!(evidence["tags"].to_string().contains(tag), "{evidence}");
+        assert_eq!(evidence["mfa_age_seconds"], 120, "{evidence}");
+    }
+}
+
+#[test]
 fn findings_on_trails_name_the_trail() {
     let plan = Plan::new(Settings::default(), Selection::Fast);
     let cases = rules::trail::RULES.iter().flat_map(cases_of).filter(|case| case.example.fires);

@@ -312,6 +312,9 @@ impl Verdict {
         if !MFA_CRITICAL.contains(&call.event.name) {
             return;
         }
+        if let Mfa::Fresh(age) | Mfa::Stale(Some(age)) = mfa {
+            self.facts.push(("mfa_age_seconds", age.into()));
+        }
         match mfa {
             Mfa::Absent => {
                 self.severity = self.severity.raised();
@@ -321,8 +324,7 @@ impl Verdict {
                 self.severity = self.severity.max(Severity::Medium);
                 self.notes.push(age.map_or_else(|| "MFA of unknown age".to_owned(), |s| format!("MFA {s} s old")));
             }
-            Mfa::Fresh(age) => self.facts.push(("mfa_age_seconds", age.into())),
-            Mfa::Unknown | Mfa::NotApplicable => {}
+            Mfa::Fresh(_) | Mfa::Unknown | Mfa::NotApplicable => {}
         }
     }
 }
