@@ -6,7 +6,7 @@ use hashbrown::HashTable;
 use rustc_hash::{FxBuildHasher, FxHashSet};
 
 use crate::kms::call::Call;
-use crate::kms::configuration::resource::holds_many;
+use crate::kms::configuration::resource::{holds_many, set_apart};
 use crate::kms::configuration::{Choice, Configured};
 use crate::model::configuration::Configuration;
 use crate::model::event::Event;
@@ -72,7 +72,7 @@ impl<'a> Identity<'a> {
     }
 
     fn new(act: [&'a str; 7], by: [&'a str; 2], event_id: &'a str) -> Self {
-        let one = !holds_many(act[0]);
+        let one = !holds_many(set_apart(act[0], act[1]).unwrap_or(act[0]));
         Self { act, by: one.then_some(by), event_id: one.then_some(event_id) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::kms::configuration::resource::{holds_many, is_account_wide, makes_another, plain_name};
+use crate::kms::configuration::resource::{holds_many, is_account_wide, makes_another, plain_name, set_apart};
 use crate::kms::configuration::{self, Choice};
 use crate::model::configuration::ConfigurationRow;
 use crate::model::resources::Resources;
@@ -44,7 +44,8 @@ impl Configurations {
     }
 
     fn keep(&mut self, row: &ConfigurationRow<'_>) {
-        let setting = configuration::find(row.service_rule).map_or(row.service_rule, |known| known.setting());
+        let of_row = || configuration::find(row.service_rule).map_or(row.service_rule, |known| known.setting());
+        let setting = set_apart(row.service_rule, row.event_name).unwrap_or_else(of_row);
         let name = match row.resource {
             "" if is_account_wide(setting) => "",
             resource if is_account_wide(setting) && resource == row.account_id => "",
@@ -109,6 +110,22 @@ mod tests {
         // A bucket stands for its objects: there is no order to tell of.
         let rows = rows.map(|row| ConfigurationRow { service_rule: "s3.put_object", event_name: "PutObject", ..row });
         assert_eq!(held(&rows)[0].1, ["implicit  3", "named_alias  1"]);
+    }
+
+    #[test]
+    fn a_workgroup_has_one_setting_and_any_number_of_queries() {
+        let act = |event, choice, time| ConfigurationRow { resource: "w", ..row("athena.wg", event, choice, time) };
+        let (default, own) = (Choice::NamedDefault, Choice::NamedAlias);
+        let set =
+            [act("CreateWorkGroup", default, 0), act("UpdateWorkGroup", own, 1), act("UpdateWorkGroup", default, 2)];
+        let choices = ["named_default  1", "named_alias  1", "named_default  1"].map(str::to_owned).to_vec();
+        assert_eq!(held(&set), [("w".to_owned(), choices)]);
+        let ask = |choice, time| act("StartQueryExecution", choice, time);
+        let choices = ["named_default  2", "named_alias  1"].map(str::to_owned).to_vec();
+        assert_eq!(held(&[ask(default, 0), ask(own, 1), ask(default, 2)]), [("w".to_owned(), choices)]);
+        // What a query says is nothing that the workgroup was told.
+        let apart = ["named_default  1", "named_alias  1"].map(|choice| ("w".to_owned(), vec![choice.to_owned()]));
+        assert_eq!(held(&[ask(default, 0), act("UpdateWorkGroup", own, 1)]), apart);
     }
 
     #[test]

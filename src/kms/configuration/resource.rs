@@ -2,10 +2,20 @@
 
 /// Settings whose events name what holds many things: one says nothing about the next.
 const HOLDS_MANY: [&str; 6] =
-    ["athena.wg", "connect.storage", "efs.replication", "s3.put_object", "secrets.replica", "ses.rule"];
+    ["athena.query", "connect.storage", "efs.replication", "s3.put_object", "secrets.replica", "ses.rule"];
+
+/// Acts that set something else than the other acts of their row do: row, event, and what they set. A query
+/// names the workgroup that it runs in, and says nothing of the workgroup's own setting.
+const APART: [(&str, &str, &str); 1] = [("athena.wg", "StartQueryExecution", "athena.query")];
 
 /// Settings of which an account has one in each Region.
 const ACCOUNT_WIDE: [&str; 4] = ["ebs.default_key", "glue.catalog", "glue.connpw", "xray"];
+
+/// What an act sets, where that is not what the other acts of its row do.
+#[must_use]
+pub fn set_apart(row: &str, event_name: &str) -> Option<&'static str> {
+    APART.iter().find(|(of, event, _)| (*of, *event) == (row, event_name)).map(|(.., setting)| *setting)
+}
 
 /// Whether the name stands for many things, such as a bucket for its objects.
 #[must_use]
