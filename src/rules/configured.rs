@@ -9,6 +9,8 @@ use crate::model::configuration::ConfigurationRow;
 /// By row of the table of services: what it is that has a key, one and several.
 const THINGS: &[(&str, [&str; 2])] = &[
     ("aurora.cluster", ["database cluster", "database clusters"]),
+    ("aurora.cluster.by_answer", ["database cluster", "database clusters"]),
+    ("aurora.cluster.owned", ["database cluster", "database clusters"]),
     ("backup.vault", ["backup vault", "backup vaults"]),
     ("cloudtrail.trail", ["trail", "trails"]),
     ("codebuild", ["CodeBuild project", "CodeBuild projects"]),
@@ -39,6 +41,8 @@ const THINGS: &[(&str, [&str; 2])] = &[
     ("rds.copy_snapshot", ["database snapshot", "database snapshots"]),
     ("rds.export", ["exported snapshot", "exported snapshots"]),
     ("rds.instance", ["database", "databases"]),
+    ("rds.instance.by_answer", ["database", "databases"]),
+    ("rds.instance.owned", ["database", "databases"]),
     ("rds.master_secret", ["master password of database", "master passwords of databases"]),
     ("rds.pi", ["Performance Insights of database", "Performance Insights of databases"]),
     ("rds.restore", ["restored database", "restored databases"]),
@@ -69,8 +73,10 @@ const ACCOUNT_WIDE: [(&str, &str); 5] = [
 ];
 
 /// Names of services that the table writes for whoever reads the table.
-const SERVICES: [(&str, &str); 5] = [
+const SERVICES: [(&str, &str); 7] = [
     ("aurora.cluster", "RDS"),
+    ("aurora.cluster.by_answer", "RDS"),
+    ("aurora.cluster.owned", "RDS"),
     ("drs.mgn", "Elastic Disaster Recovery"),
     ("fleet.misc", "Cloud9"),
     ("pipes.sched", "EventBridge Pipes"),

@@ -61,7 +61,7 @@ pub fn read(event: &Event<'_>) -> Vec<Configured> {
 
 fn read_row(row: &'static Row, absent: Absent, event: &Event<'_>) -> Vec<Configured> {
     let bound = row.conditions.bindings(event);
-    if bound.is_empty() {
+    if bound.is_empty() || row.unless.as_ref().is_some_and(|unless| !unless.bindings(event).is_empty()) {
         return Vec::new();
     }
     let mut read = match absent {

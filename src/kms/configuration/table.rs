@@ -30,6 +30,9 @@ pub struct Row {
     events: BTreeMap<String, Absent>,
     #[serde(default)]
     pub(super) conditions: Conditions,
+    /// What keeps the row from applying, whatever its conditions.
+    #[serde(default)]
+    pub(super) unless: Option<Conditions>,
     /// Where the request names the key.
     #[serde(default)]
     pub(super) key_paths: Vec<Path>,

@@ -351,6 +351,27 @@ fn a_way_out_of_kms_is_read() {
 }
 
 #[test]
+fn the_answer_of_rds_decides_how_storage_is_encrypted() {
+    let rows = [("CreateDBInstance", "rds.instance"), ("RestoreDBClusterFromS3", "aurora.cluster")];
+    for (event, row) in rows {
+        let told = |request: &str, response: &str| {
+            said("rds", event, &format!(r#""request":{{{request}}},"response":{{{response}}}"#))
+        };
+        let (on, off) = (r#""storageEncrypted":true"#, r#""storageEncrypted":false"#);
+        let kind = |kind: &str| format!(r#""storageEncryptionType":"{kind}""#);
+        assert_eq!(told(on, &kind("sse-rds")), [format!("{row}.owned owned")]);
+        assert_eq!(told("", &kind("sse-rds")), [format!("{row}.owned owned")]);
+        assert_eq!(told(on, &kind("sse-kms")), [format!("{row} implicit")]);
+        let named = format!(r#"{},"kmsKeyId":"{KEY}""#, kind("sse-kms"));
+        assert_eq!(told("", &named), [format!("{row}.by_answer named_key <{KEY}")]);
+        for request in [on, off, ""] {
+            assert!(told(request, &kind("none")).is_empty(), "{request}");
+        }
+        assert_eq!(told(on, ""), [format!("{row} implicit")]);
+    }
+}
+
+#[test]
 fn each_element_is_read_by_itself() {
     let device = |ebs: &str| format!(r#"{{"ebs":{ebs}}}"#);
     let devices = [
