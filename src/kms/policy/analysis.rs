@@ -48,7 +48,7 @@ pub fn judge(document: &str, key: &Key<'_>) -> Vec<Found> {
 /// The weaknesses of a policy that could be read.
 #[must_use]
 pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
-    let mut search = Search { policy, guards: Guards::of(policy), key, found: BTreeMap::new(), public: false };
+    let mut search = Search { policy, guards: Guards::of(policy), key, found: BTreeMap::new() };
     for statement in policy.statements.iter().filter(|statement| statement.allows) {
         search.look_at_statement(statement);
     }
@@ -133,8 +133,6 @@ struct Search<'p> {
     guards: Guards,
     key: &'p Key<'p>,
     found: BTreeMap<Weakness, Found>,
-    /// Whether some statement lets everybody in: then root and administrators are let in too.
-    public: bool,
 }
 
 impl Search<'_> {
@@ -149,7 +147,6 @@ impl Search<'_> {
     fn look_at_statement(&mut self, statement: &Statement) {
         let name = statement.name().unwrap_or_default();
         if statement.not_principal {
-            self.public = true;
             self.note(Weakness::AllBut, Severity::Critical, name);
             return;
         }
@@ -180,7 +177,6 @@ impl Search<'_> {
         if !wide && !statement.actions.meets(READ) {
             return;
         }
-        self.public = true;
         let (weakness, severity) = match Reach::of(&statement.conditions) {
             Reach::AnyAccount { by_address_only: true } if wide => (Weakness::PublicConditioned, Severity::Medium),
             Reach::AnyAccount { .. } if wide => (Weakness::PublicConditioned, Severity::High),
@@ -215,7 +211,8 @@ impl Search<'_> {
         let may_put =
             || self.policy.statements.iter().filter(|statement| statement.allows && statement.actions.meets(put));
         let owner = self.key.owner;
-        let root = self.public || may_put().any(|s| reaches_owner(s, owner) || names_root(s, owner));
+        // Who lets everybody put the policy lets the root put it too; who lets everybody look does not.
+        let root = may_put().any(|s| s.not_principal || reaches_owner(s, owner) || names_root(s, owner));
         let somebody = root || may_put().any(|s| s.principals.iter().any(|p| p.account() == Some(owner)));
         if !root {
             self.note(Weakness::NoRoot, if self.key.bypassed { Severity::High } else { Severity::Medium }, "");
