@@ -127,7 +127,7 @@ fn ask(call: &Call<'_>) {
     let grant = Grant::of(event.request);
     let _ = (grant.decrypts(), grant.severity(&Making::of(call), grant.standing(accounts, event.account)));
     if let Some(policy) = event.request.get("policy").str() {
-        let _ = PolicyFacts::of(policy, event.account, false).to_json();
+        let _ = PolicyFacts::of(policy, "", event.account, false).to_json();
     }
     for pair in call.contexts.pairs() {
         let _ = (sensitive::in_value(pair.name, pair.value), pair.known.and_then(ContextName::claimed_service));

@@ -12,13 +12,14 @@ use keytrail::kms::policy::weakness::Weakness;
 use libfuzzer_sys::fuzz_target;
 
 const OWNER: &str = "111122223333";
+const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
 fuzz_target!(|document: &str| {
     let standing = |account: &str| if account == OWNER { Standing::Own } else { Standing::Foreign };
-    let found = analysis::judge(document, &Key { owner: OWNER, bypassed: false, standing: &standing });
+    let found = analysis::judge(document, &Key { arn: KEY, owner: OWNER, bypassed: false, standing: &standing });
     let kinds: BTreeSet<Weakness> = found.iter().map(|found| found.weakness).collect();
     assert_eq!(kinds.len(), found.len(), "each weakness once");
-    let facts = PolicyFacts::of(document, OWNER, false);
+    let facts = PolicyFacts::of(document, KEY, OWNER, false);
     assert_eq!(facts.readable, Policy::read(document).is_some());
     assert_eq!(facts.readable, !kinds.contains(&Weakness::Unreadable));
     assert_eq!(PolicyFacts::parse(&facts.to_json()), facts, "facts are kept whole");

@@ -143,18 +143,19 @@ fn describe_act(call: &Call<'_>, change: &mut KeyChange) {
 fn policy(call: &Call<'_>) -> Option<PolicyFacts> {
     let request = call.event.request;
     let owner = call.keys.owner().unwrap_or(call.event.account);
+    let arn = call.keys.arn.as_deref().unwrap_or_default();
     let given = document(request.get("policy"));
     // A policy that the record does not hold is unknown, not the one before.
     if let Some(document) = given.or_else(|| (call.event.name == "PutKeyPolicy").then(String::new)) {
         let bypassed = request.get("bypassPolicyLockoutSafetyCheck").bool() == Some(true);
-        return Some(PolicyFacts::of(&document, owner, bypassed));
+        return Some(PolicyFacts::of(&document, arn, owner, bypassed));
     }
-    let arn = call.keys.arn.as_deref().and_then(Arn::parse)?;
+    let parts = Arn::parse(arn)?;
     // AWS gives its own keys policies of its own; a replica's comes with ReplicateKey.
     let is_plain = call.event.name == "CreateKey"
         && call.via.label() != "kms"
         && call.event.response.at(&["keyMetadata", "keyManager"]).str() != Some("AWS");
-    is_plain.then(|| PolicyFacts::of_policy(&Policy::default_of(arn.partition, arn.account), owner, false))
+    is_plain.then(|| PolicyFacts::of_policy(&Policy::default_of(parts.partition, parts.account), arn, owner, false))
 }
 
 /// `deletionDate`, else what the waiting period makes of the time of the call.

@@ -12,6 +12,9 @@ use serde_json::Value;
 /// The account of every key in the table.
 const OWNER: &str = "111122223333";
 
+/// The key of every policy in it.
+const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -56,7 +59,7 @@ impl Case {
         let accounts =
             Accounts { own: self.own.clone(), organization: self.organization.clone(), trusted: self.trusted.clone() };
         let standing = |account: &str| accounts.standing(account, OWNER);
-        let key = Key { owner: OWNER, bypassed: self.bypass, standing: &standing };
+        let key = Key { arn: KEY, owner: OWNER, bypassed: self.bypass, standing: &standing };
         let mut found = self.document().map(|document| analysis::judge(&document, &key)).unwrap_or_default();
         found.retain(|found| self.op == "PutKeyPolicy" || found.weakness.counts_at_creation());
         found
@@ -97,7 +100,7 @@ fn the_table_has_each_weakness_where_it_is_and_where_it_is_not() {
 fn facts_tell_of_foreign_accounts_what_the_document_tells() {
     for case in cases().iter().filter(|case| case.organization.is_empty() && case.trusted.is_empty()) {
         let Some(document) = case.document() else { continue };
-        let facts = PolicyFacts::parse(&PolicyFacts::of(&document, OWNER, case.bypass).to_json());
+        let facts = PolicyFacts::parse(&PolicyFacts::of(&document, KEY, OWNER, case.bypass).to_json());
         let by_facts = facts.accounts.iter().filter(|(account, _)| !case.own.contains(*account));
         let by_facts = by_facts.filter_map(|(_, access)| access.if_foreign).max();
         let of_others = |found: &Found| {
@@ -114,7 +117,7 @@ fn facts_tell_of_foreign_accounts_what_the_document_tells() {
 fn a_policy_differs_from_itself_in_nothing() {
     for case in cases() {
         let Some(document) = case.document() else { continue };
-        let facts = PolicyFacts::of(&document, OWNER, false);
+        let facts = PolicyFacts::of(&document, KEY, OWNER, false);
         assert_eq!(facts.difference(&facts).lines().count(), 0, "{}", case.name);
     }
 }
@@ -122,7 +125,7 @@ fn a_policy_differs_from_itself_in_nothing() {
 #[test]
 fn a_difference_names_who_may_do_what_from_now_on() {
     let policy = |statements: &str| {
-        PolicyFacts::of(&format!("{{\"Version\":\"2012-10-17\",\"Statement\":[{statements}]}}"), OWNER, false)
+        PolicyFacts::of(&format!("{{\"Version\":\"2012-10-17\",\"Statement\":[{statements}]}}"), KEY, OWNER, false)
     };
     let root = r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*","Resource":"*"}"#;
     let guard = r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}"#;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::{ADMIN, Actions, READ, USE};
-use super::condition::{Condition, Reach};
+use super::condition::{Condition, Reach, Share};
 use super::document::{Policy, Principal, Statement};
 use super::weakness::{Found, Weakness};
 use crate::kms::accounts::Standing;
@@ -13,6 +13,8 @@ use crate::model::severity::Severity;
 
 /// What is to be known of the key and its surroundings.
 pub struct Key<'a> {
+    /// Its ARN; empty if that is not known.
+    pub arn: &'a str,
     /// Account that owns it.
     pub owner: &'a str,
     /// Whether the lock-out check was skipped when the policy was set.
@@ -209,15 +211,12 @@ impl Search<'_> {
     fn look_at_root(&mut self) {
         let put = Actions::one("PutKeyPolicy");
         let may_put =
-            || self.policy.statements.iter().filter(|statement| statement.allows && statement.actions.meets(put));
-        let owner = self.key.owner;
-        // Who lets everybody put the policy lets the root put it too; who lets everybody look does not.
-        let root = may_put().any(|s| s.not_principal || reaches_owner(s, owner) || names_root(s, owner));
-        let somebody = root || may_put().any(|s| s.principals.iter().any(|p| p.account() == Some(owner)));
-        if !root {
+            self.policy.statements.iter().filter(|statement| statement.allows && statement.actions.meets(put));
+        let share = may_put.map(|statement| share(statement, self.key)).max().unwrap_or(Share::Nobody);
+        if share < Share::All {
             self.note(Weakness::NoRoot, if self.key.bypassed { Severity::High } else { Severity::Medium }, "");
         }
-        if !somebody {
+        if share == Share::Nobody {
             self.note(Weakness::NoAdministrator, Severity::High, "");
         }
     }
@@ -310,17 +309,22 @@ fn accounts(statement: &Statement) -> impl Iterator<Item = String> {
     named.chain(by_condition).collect::<BTreeSet<_>>().into_iter()
 }
 
-/// Whether a statement for everybody, with its conditions, is also for the owner's account.
-fn reaches_owner(statement: &Statement, owner: &str) -> bool {
-    statement.names_everybody()
-        && match Reach::of(&statement.conditions) {
-            Reach::Restricted { accounts } => accounts.is_empty() || accounts.iter().any(|account| account == owner),
-            _ => true,
-        }
-}
-
-fn names_root(statement: &Statement, owner: &str) -> bool {
-    !statement.not_principal && statement.principals.iter().any(|p| p.is_root() && p.account() == Some(owner))
+/// How many of the owner's principals a statement lets change the policy: all if it is for the account's root, or
+/// for everybody, and its conditions and resources do not take that back.
+fn share(statement: &Statement, key: &Key<'_>) -> Share {
+    let of_owner = |principal: &Principal| principal.account() == Some(key.owner);
+    let named = statement.principals.iter().filter(|principal| of_owner(principal));
+    let named = named.map(|principal| if principal.is_root() { Share::All } else { Share::Some }).max();
+    let given = match named {
+        _ if !statement.is_about(key.arn) => Share::Nobody,
+        _ if statement.not_principal || statement.names_everybody() => Share::All,
+        named => named.unwrap_or(Share::Nobody),
+    };
+    // An organisation is taken for the owner's: KMS refuses a policy that shuts out who puts it, unless it was told
+    // not to look.
+    let vouched = !key.bypassed;
+    let left = statement.conditions.iter().map(|condition| condition.share(key.owner, vouched));
+    left.fold(given, Share::min)
 }
 
 /// The denies of a policy that keep strangers out. Other denies change no verdict.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::actions::matches;
 use super::lists::listed;
 use crate::model::arn::{Arn, is_account_id};
 
@@ -31,6 +32,17 @@ pub enum Reach {
         /// The accounts, where conditions name any.
         accounts: Vec<String>,
     },
+}
+
+/// How many of an account's principals something is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Share {
+    /// None of them.
+    Nobody,
+    /// Some that it names.
+    Some,
+    /// The account at large: whomever its IAM lets.
+    All,
 }
 
 /// What one condition does.
@@ -69,6 +81,18 @@ const RESTRICTING: &[(&str, Form)] = &[
     ("aws:sourcevpce", Form::Id),
     ("aws:userid", Form::UniqueId),
     ("kms:calleraccount", Form::Account),
+];
+
+/// How keys begin that no call which changes a policy has: of what only the use of a key or a grant has, and of
+/// what a service has that acts for a resource.
+const NEVER_WITH_POLICIES: [&str; 7] = [
+    "aws:sourceaccount",
+    "aws:sourcearn",
+    "aws:sourceorg",
+    "aws:sourceowner",
+    "kms:encryptioncontext",
+    "kms:grant",
+    "kms:viaservice",
 ];
 
 /// Operators that hold only if the key is there and has one of the values.
@@ -119,6 +143,29 @@ impl Condition {
         let operator = self.operator.to_ascii_lowercase();
         let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
         NEGATED.contains(&operator) && self.form().is_some_and(|form| self.is_fixed(form))
+    }
+
+    /// How many of the owner's principals it lets change a policy. `vouched` says that an organisation which is
+    /// named is the owner's. What it does not look at, such as MFA, addresses and networks, narrows how they come,
+    /// and leaves to IAM who they are.
+    #[must_use]
+    pub fn share(&self, owner: &str, vouched: bool) -> Share {
+        let (operator, key) = (self.operator.to_ascii_lowercase(), self.key.to_ascii_lowercase());
+        if NEVER_WITH_POLICIES.iter().any(|never| key.starts_with(never)) {
+            return if holds_for_strangers(&operator) { Share::All } else { Share::Nobody };
+        }
+        let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
+        let operator = operator.rsplit(':').next().unwrap_or(operator);
+        let (exact, negated) = (EXACT.contains(&operator), NEGATED.contains(&operator));
+        let named = |form: Form| self.values.iter().map(|value| form.share(value, owner)).max();
+        match self.form() {
+            Some(form @ (Form::Account | Form::Arn | Form::UniqueId)) if exact => named(form).unwrap_or(Share::Nobody),
+            Some(form @ (Form::Account | Form::Arn)) if negated && named(form) == Some(Share::All) => Share::Nobody,
+            Some(form @ (Form::Id | Form::Path)) if exact && key.starts_with("aws:principalorg") => {
+                if vouched || !self.is_fixed(form) { Share::All } else { Share::Nobody }
+            }
+            _ => Share::All,
+        }
     }
 
     fn form(&self) -> Option<Form> {
@@ -183,6 +230,25 @@ impl Reach {
 }
 
 impl Form {
+    /// How many of an account's principals a value stands for. What a policy variable stands for is not known: it
+    /// may be all of them.
+    fn share(self, value: &str, account: &str) -> Share {
+        if value == "*" || value.contains("${") {
+            return Share::All;
+        }
+        let is_of_account = |pattern: &str| matches(pattern.as_bytes(), account.as_bytes());
+        match (self, Arn::parse(value)) {
+            (Self::Account, _) if is_of_account(value) => Share::All,
+            (Self::Arn, Some(arn)) if is_of_account(arn.account) => {
+                // `role/*` is all that a kind has.
+                let name = arn.resource.split_once('/').map_or(arn.resource, |(_, name)| name);
+                if name == "*" { Share::All } else { Share::Some }
+            }
+            (Self::Account, _) | (Self::Arn, Some(_)) => Share::Nobody,
+            _ => Share::Some,
+        }
+    }
+
     /// Whether a value leaves nobody else in. What a policy variable stands for is not known.
     fn is_fixed(self, value: &str) -> bool {
         let wild = |text: &str| text.contains(['*', '?']);

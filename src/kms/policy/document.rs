@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::actions::{Actions, has_wild_verb};
+use super::actions::{Actions, has_wild_verb, matches};
 use super::condition::Condition;
 use super::lists::{listed, texts};
 use crate::model::arn::{Arn, is_account_id};
@@ -33,7 +33,7 @@ pub struct Statement {
     pub not_action: bool,
     /// The actions of KMS that it is about.
     pub actions: Actions,
-    /// What it is about; a key policy's are always `*`, its own key.
+    /// What it is about; `*` in a key policy is its own key.
     pub resources: Vec<String>,
     /// Whether it is about everything but those.
     pub not_resource: bool,
@@ -137,6 +137,14 @@ impl Statement {
     pub fn is_about_all_keys(&self) -> bool {
         let all_keys = |arn: Arn<'_>| matches!(arn.service, "kms" | "*") && matches!(arn.resource, "*" | "key/*");
         self.not_resource || self.resources.iter().any(|r| r == "*" || Arn::parse(r).is_some_and(all_keys))
+    }
+
+    /// Whether it is about the key with this ARN; of a key whose ARN is not known, any may be meant. In a key's
+    /// policy, a statement about another key has no effect.
+    #[must_use]
+    pub fn is_about(&self, arn: &str) -> bool {
+        let named = || self.resources.iter().any(|pattern| matches(pattern.as_bytes(), arn.as_bytes()));
+        arn.is_empty() || self.resources.is_empty() || named() != self.not_resource
     }
 
     /// How it is called in a message: by its `Sid`, if it has one.

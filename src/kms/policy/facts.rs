@@ -57,17 +57,17 @@ pub struct Difference {
 }
 
 impl PolicyFacts {
-    /// The facts of a document.
+    /// The facts of a document of the key with this ARN, which may be empty.
     #[must_use]
-    pub fn of(document: &str, owner: &str, bypassed: bool) -> Self {
-        Policy::read(document).map(|policy| Self::of_policy(&policy, owner, bypassed)).unwrap_or_default()
+    pub fn of(document: &str, arn: &str, owner: &str, bypassed: bool) -> Self {
+        Policy::read(document).map(|policy| Self::of_policy(&policy, arn, owner, bypassed)).unwrap_or_default()
     }
 
     /// The facts of a policy.
     #[must_use]
-    pub fn of_policy(policy: &Policy, owner: &str, bypassed: bool) -> Self {
+    pub fn of_policy(policy: &Policy, arn: &str, owner: &str, bypassed: bool) -> Self {
         let standing = |account: &str| if account == owner { Standing::Own } else { Standing::Unknown };
-        let found = analysis::weaknesses(policy, &Key { owner, bypassed, standing: &standing });
+        let found = analysis::weaknesses(policy, &Key { arn, owner, bypassed, standing: &standing });
         let accounts = analysis::others(policy, owner).into_iter().map(|(account, rights)| {
             let if_foreign =
                 if rights.are_everything() { Some(Severity::Critical) } else { rights.severity(Standing::Foreign) };
@@ -176,12 +176,12 @@ mod tests {
             json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": "*"}})
                 .to_string()
         };
-        let facts = |last| PolicyFacts::of(&document(last), "111122223333", false);
+        let facts = |last| PolicyFacts::of(&document(last), "", "111122223333", false);
         let (one, other) = (facts("a"), facts("b"));
         assert!(one.readable && one.to_json().len() < 2 * LINES, "{}", one.to_json().len());
         assert_eq!(one, facts("a"));
         assert_eq!(one.difference(&other).lines().count(), 2);
         let longer = format!("{}{}", " ".repeat(65_536), document("a"));
-        assert!(!PolicyFacts::of(&longer, "111122223333", false).readable);
+        assert!(!PolicyFacts::of(&longer, "", "111122223333", false).readable);
     }
 }

@@ -248,7 +248,9 @@ impl Verdict {
         };
         let owner = call.keys.owner().unwrap_or(call.event.account);
         let standing = |account: &str| settings.accounts.standing(account, owner);
-        let mut found = analysis::judge(&document, &Key { owner, bypassed: is_bypassed(call), standing: &standing });
+        let arn = call.keys.arn.as_deref().unwrap_or_default();
+        let key = Key { arn, owner, bypassed: is_bypassed(call), standing: &standing };
+        let mut found = analysis::judge(&document, &key);
         found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
         self.facts.push(("policy", found.iter().map(as_evidence).collect::<Map<_, _>>().into()));
         // The bypass has a say of its own.
