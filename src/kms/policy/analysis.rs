@@ -303,7 +303,7 @@ fn graded(actions: Actions) -> Option<Severity> {
 fn accounts(statement: &Statement) -> impl Iterator<Item = String> {
     let by_condition = match Reach::of(&statement.conditions) {
         Reach::Restricted { accounts } if statement.names_everybody() => accounts,
-        _ => Vec::new(),
+        _ => BTreeSet::new(),
     };
     let named = statement.principals.iter().filter_map(Principal::account).map(str::to_owned);
     named.chain(by_condition).collect::<BTreeSet<_>>().into_iter()

@@ -1,5 +1,7 @@
 //! How much a condition narrows a statement that names everybody (DOMAIN E.3).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::actions::matches;
@@ -30,7 +32,7 @@ pub enum Reach {
     /// To some accounts, an organisation, a network or a resource.
     Restricted {
         /// The accounts, where conditions name any.
-        accounts: Vec<String>,
+        accounts: BTreeSet<String>,
     },
 }
 
@@ -213,14 +215,9 @@ impl Reach {
     pub fn of(conditions: &[Condition]) -> Self {
         let with = |strength: Strength| conditions.iter().filter(move |c| c.strength() == strength);
         if with(Strength::Restricting).next().is_some() {
-            let mut accounts: Vec<String> = with(Strength::Restricting)
-                .flat_map(Condition::accounts)
-                .filter(|account| is_account_id(account))
-                .map(str::to_owned)
-                .collect();
-            accounts.sort_unstable();
-            accounts.dedup();
-            return Self::Restricted { accounts };
+            // Who calls and for whose resource are two questions.
+            let callers = common_accounts(with(Strength::Restricting).filter(|c| !c.names_a_source()));
+            return Self::Restricted { accounts: &callers | &source_accounts(conditions) };
         }
         match with(Strength::Weak).next() {
             None => Self::Everybody,
@@ -274,6 +271,25 @@ impl Form {
             }
         }
     }
+}
+
+/// The accounts for whose resources a service may act, as far as conditions name any.
+#[must_use]
+pub fn source_accounts(conditions: &[Condition]) -> BTreeSet<String> {
+    common_accounts(conditions.iter().filter(|condition| condition.names_a_source()))
+}
+
+/// The accounts that conditions of one kind leave, as far as they name any. All must hold, so those that all of
+/// them name; but one that names none for some value, such as a bucket, shuts no account out.
+fn common_accounts<'c>(conditions: impl Iterator<Item = &'c Condition>) -> BTreeSet<String> {
+    let named = |condition: &'c Condition| -> BTreeSet<String> {
+        condition.accounts().filter(|account| is_account_id(account)).map(str::to_owned).collect()
+    };
+    let names_each =
+        |condition: &&Condition| condition.accounts().filter(|a| is_account_id(a)).count() == condition.values.len();
+    let (closed, open): (Vec<_>, Vec<_>) = conditions.partition(names_each);
+    let common = closed.into_iter().map(named).reduce(|all, more| &all & &more);
+    common.unwrap_or_else(|| open.into_iter().flat_map(named).collect())
 }
 
 /// Whether a condition on who calls holds for those whom it does not name, or who lack the key.
