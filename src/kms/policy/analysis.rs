@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::{ADMIN, Actions, READ, USE};
-use super::condition::{Condition, Reach, Share};
+use super::condition::{Condition, Reach, Share, source_accounts};
 use super::document::{Policy, Principal, Statement};
 use super::weakness::{Found, Weakness};
 use crate::kms::accounts::Standing;
@@ -299,14 +299,20 @@ fn graded(actions: Actions) -> Option<Severity> {
         .map(|(_, severity)| *severity)
 }
 
-/// The accounts that a statement lets in: of its principals, and of conditions on everybody.
+/// The accounts that a statement lets in: of its principals, of conditions on everybody, and those for whose
+/// resources a service may act.
 fn accounts(statement: &Statement) -> impl Iterator<Item = String> {
     let by_condition = match Reach::of(&statement.conditions) {
         Reach::Restricted { accounts } if statement.names_everybody() => accounts,
         _ => BTreeSet::new(),
     };
+    let by_service = if statement.principals.iter().any(Principal::is_service) {
+        source_accounts(&statement.conditions)
+    } else {
+        BTreeSet::new()
+    };
     let named = statement.principals.iter().filter_map(Principal::account).map(str::to_owned);
-    named.chain(by_condition).collect::<BTreeSet<_>>().into_iter()
+    named.chain(by_condition).chain(by_service).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// How many of the owner's principals a statement lets change the policy: all if it is for the account's root, or
@@ -335,6 +341,8 @@ struct Guard {
     denies: Actions,
     /// Accounts that it lets through by name.
     exempt: BTreeSet<String>,
+    /// Whether it lets AWS's own services through.
+    spares_services: bool,
 }
 
 impl Guards {
@@ -351,13 +359,18 @@ impl Guards {
             let named = deny.conditions.iter().flat_map(Condition::accounts);
             named.filter(|account| is_account_id(account)).map(str::to_owned).collect()
         };
-        let guard = |deny: &Statement| Guard { denies: deny.actions, exempt: exempt(deny) };
+        let guard = |deny: &Statement| Guard {
+            denies: deny.actions,
+            exempt: exempt(deny),
+            spares_services: deny.conditions.iter().any(services),
+        };
         Self(policy.statements.iter().filter(is_guard).map(guard).collect())
     }
 
     /// Those of a statement.
     fn of_statement(&self, allow: &Statement) -> impl Iterator<Item = &Guard> {
         let allowed = allow.actions.and(ADMIN | USE | READ);
-        self.0.iter().filter(move |guard| guard.denies.covers(allowed))
+        let for_services = !allow.not_principal && allow.principals.iter().all(Principal::is_service);
+        self.0.iter().filter(move |guard| guard.denies.covers(allowed) && !(for_services && guard.spares_services))
     }
 }

@@ -176,6 +176,12 @@ impl Principal {
         matches!(self, Self::Aws(text) if text.ends_with(":root"))
     }
 
+    /// Whether it is an AWS service in its own name.
+    #[must_use]
+    pub const fn is_service(&self) -> bool {
+        matches!(self, Self::Service(_))
+    }
+
     /// Whether IAM has put the id of a deleted user, role or group in its place.
     #[must_use]
     pub fn is_dead(&self) -> bool {
