@@ -191,17 +191,11 @@ impl Search<'_> {
         self.note(weakness, severity, name);
     }
 
-    /// `kms:*` for anybody but the account's root.
+    /// `kms:*` for another account, or for everybody. For a principal it may come from several statements.
     fn look_at_everything(&mut self, statement: &Statement, name: &str) {
         for account in accounts(statement).filter(|account| account != self.key.owner) {
             let foreign = (self.key.standing)(&account) == Standing::Foreign;
             self.note(Weakness::Everything, if foreign { Severity::Critical } else { Severity::Medium }, &account);
-        }
-        for principal in &statement.principals {
-            let local = principal.account() == Some(self.key.owner) && !principal.is_root();
-            if local || matches!(principal, Principal::Service(_)) {
-                self.note(Weakness::Everything, Severity::Medium, principal.as_str());
-            }
         }
         if statement.names_everybody() {
             self.note(Weakness::Everything, Severity::Medium, name);
@@ -238,10 +232,17 @@ impl Search<'_> {
         }
         for (principal, rights) in &gathered {
             let local_root = principal.is_root() && principal.account() == Some(self.key.owner);
-            if local_root || rights.everything {
+            if local_root {
                 continue;
             }
             let named = principal.account().is_some();
+            if rights.everything {
+                let other = principal.account().filter(|account| *account != self.key.owner);
+                if named || principal.is_service() {
+                    self.note(Weakness::Everything, Severity::Medium, other.unwrap_or(principal.as_str()));
+                }
+                continue;
+            }
             let (grant, put, delete) =
                 (Actions::one("CreateGrant"), Actions::one("PutKeyPolicy"), Actions::one("ScheduleKeyDeletion"));
             let administers = rights.all.meets(put | delete) || rights.free_grants;
@@ -259,7 +260,7 @@ impl Search<'_> {
 #[derive(Default)]
 struct Gathered {
     all: Actions,
-    /// Some statement gives it everything at once.
+    /// That is everything.
     everything: bool,
     /// Some statement lets it make grants that are not for AWS's own resources.
     free_grants: bool,
@@ -275,7 +276,9 @@ fn gathered(policy: &Policy) -> BTreeMap<&Principal, Gathered> {
         for principal in statement.principals.iter().collect::<BTreeSet<_>>() {
             let rights = gathered.entry(principal).or_default();
             rights.all = rights.all | statement.actions;
-            rights.everything |= is_everything(statement.actions);
+            // Everybody under one condition is not everybody under another.
+            let given = if *principal == Principal::Everybody { statement.actions } else { rights.all };
+            rights.everything |= is_everything(given);
             rights.free_grants |= statement.actions.meets(Actions::one("CreateGrant")) && !for_aws;
         }
     }
