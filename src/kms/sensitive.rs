@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr;
 use regex::bytes::Regex;
 
 use super::context_names;
@@ -23,14 +24,13 @@ pub struct Detector {
 /// looked for, which a caller may have put in their place.
 #[must_use]
 pub fn in_value(name: &str, value: &str) -> Option<&'static Detector> {
-    if Arn::parse(value).is_some() {
+    if let Some(arn) = Arn::parse(value) {
         // In parts: `secret:` and `token:` are kinds of resources. Of the shapes, only a URL's goes over parts.
-        let url = || shape_of(SHAPES.iter().filter(|shape| shape.detector.name == "url_credential"), value);
-        let mut parts = value.split(':');
-        return parts
-            .clone()
-            .find_map(credential)
-            .or_else(|| parts.any(|part| part.starts_with("//")).then(url).flatten());
+        let mut parts =
+            [arn.partition, arn.service, arn.region, arn.account].into_iter().chain(arn.resource.split(':'));
+        let is_url = |shape: &&Shape| shape.detector.name == "url_credential";
+        let url = || shape_of(SHAPES.iter().filter(is_url), value);
+        return parts.find_map(credential).or_else(|| memchr(b'@', value.as_bytes()).and_then(|_| url()));
     }
     if context_names::known(name).is_some_and(|known| !known.is_client_side()) {
         return credential(value);
