@@ -30,7 +30,6 @@ pub use error::LakeError;
 
 use self::entry::{Entry, FileEntry, Kind};
 use self::ledger::Ledger;
-use self::schema::Table;
 use self::seen::SeenWindow;
 use self::storage::{Lock, Storage};
 use self::tables::objects::Objects;
@@ -65,7 +64,7 @@ impl Lake {
         let alive = storage.lock(&locks::alive(&writer))?.ok_or_else(|| LakeError::Busy(writer.clone()))?;
         let mut ledger = Ledger::open(storage.as_ref())?;
         // Tools leave out what starts with `_`: all that the tables hold would be counted again.
-        if ledger.through() == 0 && !storage.list(Objects::NAME)?.is_empty() {
+        if ledger.through() == 0 && !read::files::<Objects>(storage.as_ref())?.is_empty() {
             return Err(LakeError::NoLedger);
         }
         recover::recover(storage.as_ref(), &writer, &mut ledger)?;
