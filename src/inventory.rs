@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::model::arn::{Arn, is_key_arn, is_key_id};
 use crate::model::key_record::KeyRecord;
+use crate::model::time::Seconds;
 
 /// Why an inventory file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +49,10 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, InventoryError> {
         let data = document.get("data").unwrap_or(document);
         match (data.get("Aliases").and_then(Value::as_array), data.get("KeyMetadata")) {
             (Some(aliases), _) => aliases.iter().for_each(|alias| take_alias(alias, &mut keys)),
-            (None, Some(metadata)) => take_key(metadata, &mut keys).map_err(|reason| form(reason.to_owned()))?,
+            (None, Some(metadata)) => {
+                let key = take_key(metadata, &mut keys).map_err(|reason| form(reason.to_owned()))?;
+                key.state_time = document.get("fetchedAt").and_then(time);
+            }
             (None, None) => return Err(form("neither Aliases nor KeyMetadata".to_owned())),
         }
     }
@@ -66,7 +70,19 @@ fn take_alias(alias: &Value, keys: &mut BTreeMap<String, KeyRecord>) {
     entry(keys, &key_arn).aliases.push(name.to_owned());
 }
 
-fn take_key(metadata: &Value, keys: &mut BTreeMap<String, KeyRecord>) -> Result<(), &'static str> {
+/// The command line writes times as text, or as seconds.
+fn time(value: &Value) -> Option<Seconds> {
+    match value {
+        Value::String(text) => Seconds::parse_lenient(text),
+        Value::Number(seconds) => Seconds::parse_lenient(&seconds.to_string()),
+        _ => None,
+    }
+}
+
+fn take_key<'k>(
+    metadata: &Value,
+    keys: &'k mut BTreeMap<String, KeyRecord>,
+) -> Result<&'k mut KeyRecord, &'static str> {
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if !is_key_arn(text("Arn")) {
         return Err("KeyMetadata without the Arn of a key");
@@ -83,8 +99,11 @@ fn take_key(metadata: &Value, keys: &mut BTreeMap<String, KeyRecord>) -> Result<
     text("Origin").clone_into(&mut key.origin);
     text("KeySpec").clone_into(&mut key.key_spec);
     text("KeyUsage").clone_into(&mut key.key_usage);
+    text("CustomKeyStoreId").clone_into(&mut key.custom_key_store_id);
     key.multi_region = metadata.get("MultiRegion").and_then(Value::as_bool);
-    Ok(())
+    let time = |name: &str| metadata.get(name).and_then(time);
+    (key.created_time, key.deletion_time, key.valid_to) = (time("CreationDate"), time("DeletionDate"), time("ValidTo"));
+    Ok(key)
 }
 
 fn entry<'k>(keys: &'k mut BTreeMap<String, KeyRecord>, arn: &str) -> &'k mut KeyRecord {

@@ -60,7 +60,10 @@ impl KeyState {
         if !key.state.is_empty() {
             self.state = pool.of(&key.state);
             self.state_evidence = pool.of("the inventory file");
+            self.state_time = key.state_time;
         }
+        (self.created_time, self.deletion_time, self.valid_to) = (key.created_time, key.deletion_time, key.valid_to);
+        self.key_store = pool.of(&key.custom_key_store_id);
         self.origin = pool.of(&key.origin);
         self.key_spec = pool.of(&key.key_spec);
         self.key_usage = pool.of(&key.key_usage);
@@ -153,6 +156,10 @@ impl KeyState {
     fn change_state(&mut self, change: &KeyChange, pool: &mut Pool) {
         // What is deleted stays so, whatever arrives late.
         if change.key_state.is_empty() || (&*self.state == "Deleted" && change.change != "CreateKey") {
+            return;
+        }
+        // An inventory that was fetched later knows.
+        if self.state_time.is_some_and(|known| known > change.event_time) {
             return;
         }
         match change.change.as_str() {

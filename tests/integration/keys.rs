@@ -308,3 +308,32 @@ fn keys_of_a_disconnected_key_store_are_unavailable_until_it_is_connected_again(
     elsewhere["awsRegion"] = "eu-west-1".into();
     assert_eq!(text(&only_key(&[made(0), elsewhere]), "state"), "Enabled");
 }
+
+#[test]
+fn an_inventory_tells_what_logs_leave_open_and_since_when() {
+    let [used, unseen] = [1, 2].map(|number| key(ACCOUNT, number));
+    let folder = temp_dir();
+    let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
+    write(&root.join("log.json"), &log(&[call("EnableKey", &used, 0), call("Decrypt", &used, 60)]));
+    let config = folder.path().join("keytrail.toml");
+    write(&config, b"[inventory]\nfiles = [\"inventory.json\"]\n");
+    let state = |fetched: Value| {
+        let waiting = json!({"KeyMetadata": {"Arn": used, "KeyManager": "CUSTOMER", "KeyState": "PendingDeletion",
+            "CreationDate": 1_769_990_400.5, "DeletionDate": "2026-03-20T09:00:00+00:00"}});
+        let others = json!({"Aliases": [{"AliasName": "alias/aws/ebs", "TargetKeyId": unseen.rsplit('/').next(),
+            "AliasArn": format!("arn:aws:kms:us-east-1:{ACCOUNT}:alias/aws/ebs")}]});
+        let inventory = json!([{"fetchedAt": fetched, "data": waiting}, others]);
+        write(&folder.path().join("inventory.json"), inventory.to_string().as_bytes());
+        backfill(&[&root], &out, &["--config", config.to_str().expect("a path")]).ends_with(0);
+        let mut keys = rows::<Keys>(&out);
+        keys.sort_by_key(|row| text(row, "key_arn").to_owned());
+        assert_eq!((text(&keys[1], "key_arn"), text(&keys[1], "manager")), (&*unseen, "aws"));
+        assert_eq!(text(&keys[0], "created_time"), "2026-02-02T00:00:00Z");
+        ["state", "deletion_time"].map(|column| text(&keys[0], column).to_owned())
+    };
+    let waiting = ["PendingDeletion", "2026-03-20T09:00:00Z"];
+    // The act is at 9, the use at 10.
+    assert_eq!(state("2026-03-02T12:00:00Z".into()), waiting);
+    assert_eq!(state("2026-03-02T09:30:00Z".into()), ["Enabled", ""]);
+    assert_eq!(state(Value::Null), ["Enabled", ""]);
+}
