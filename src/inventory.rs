@@ -51,7 +51,11 @@ pub fn read(path: &Path) -> Result<Vec<KeyRecord>, InventoryError> {
             (Some(aliases), _) => aliases.iter().for_each(|alias| take_alias(alias, &mut keys)),
             (None, Some(metadata)) => {
                 let key = take_key(metadata, &mut keys).map_err(|reason| form(reason.to_owned()))?;
-                key.state_time = document.get("fetchedAt").and_then(time);
+                let fetched = document.get("fetchedAt");
+                key.state_time = fetched.and_then(time);
+                if fetched.is_some_and(|given| !given.is_null()) && key.state_time.is_none() {
+                    return Err(form("a fetchedAt that is no time".to_owned()));
+                }
             }
             (None, None) => return Err(form("neither Aliases nor KeyMetadata".to_owned())),
         }

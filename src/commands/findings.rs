@@ -6,6 +6,7 @@ use std::io::Write;
 use anyhow::{Result, bail};
 use serde_json::{Map, Value};
 
+use super::key_names::KeyNames;
 use super::network::{self, Network};
 use super::{Verdict, WrongUsage};
 use super::{keys, unfolded};
@@ -31,11 +32,11 @@ pub(super) fn run(args: &FindingsArgs, out: &mut dyn Write) -> Result<Verdict> {
     let lake = network::existing(&args.output, network.as_ref())?;
     let lake = lake.as_ref();
     if let Some(key) = args.key.as_deref() {
-        filter.keys = read::records::<Keys>(lake, |row| keys::is_named(row, key))?;
+        filter.keys = KeyNames::of(&read::records::<Keys>(lake, |row| keys::is_named(row, key))?);
     }
     let mut rows = merged(read::records::<Findings>(lake, |row| filter.wants(row))?);
     let found = rows.len();
-    if let Some(key) = args.key.as_deref().filter(|_| rows.is_empty() && filter.keys.is_empty()) {
+    if let Some(key) = args.key.as_deref().filter(|_| rows.is_empty() && filter.keys.are_none()) {
         bail!("no key {} in this output; keytrail keys OUT lists them", terminal(key));
     }
     let limit = args.limit.unwrap_or(if args.format == RowFormat::Text { SHOWN } else { 0 });
@@ -166,7 +167,7 @@ struct Filter<'a> {
     since: Option<String>,
     until: Option<String>,
     /// The keys that go by the name that is asked for.
-    keys: Vec<Row>,
+    keys: KeyNames,
 }
 
 impl<'a> Filter<'a> {
@@ -180,7 +181,7 @@ impl<'a> Filter<'a> {
             return Err(WrongUsage("--since is not before --until: no act lies between them").into());
         }
         let [since, until] = [args.since, args.until].map(|time| time.map(Seconds::rfc3339));
-        Ok(Self { rank: i64::from(args.severity.rank()), args, since, until, keys: Vec::new() })
+        Ok(Self { rank: i64::from(args.severity.rank()), args, since, until, keys: KeyNames::default() })
     }
 
     fn wants(&self, row: &Row) -> bool {
@@ -201,19 +202,9 @@ impl<'a> Filter<'a> {
 impl Filter<'_> {
     /// Whether a finding is about the key, or names it: as it was asked for, or as the tables call it.
     fn is_about(&self, row: &Row, name: &str) -> bool {
-        let of_key = |key: &Row| {
-            let arn = text(key, "key_arn");
-            // Where no key is known, its alias stands for it, in its own account and Region.
-            let by_alias = || {
-                let is_beside = ["account_id", "region"].iter().all(|column| text(key, column) == text(row, column));
-                let alias = text(row, "key_alias");
-                text(row, "key_arn").is_empty() && is_beside && keys::list(key, "aliases").any(|known| known == alias)
-            };
-            text(row, "key_arn") == arn || names(row, Some(arn)) || by_alias()
-        };
         ["key_arn", "key_id", "key_alias"].iter().any(|column| text(row, column) == name)
             || names(row, Some(name))
-            || self.keys.iter().any(of_key)
+            || self.keys.are_in(row)
     }
 }
 
@@ -232,7 +223,7 @@ fn is_by(row: &Row, wanted: &str) -> bool {
 }
 
 /// Whether a finding names an account, a key or an alias beside its own: the other resource, or in evidence.
-pub(super) fn names(row: &Row, wanted: Option<&str>) -> bool {
+fn names(row: &Row, wanted: Option<&str>) -> bool {
     let Some(wanted) = wanted.filter(|wanted| !wanted.is_empty()) else { return false };
     ["resource_arn", "evidence"].iter().any(|column| holds(text(row, column), wanted))
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::findings::{self, Row, text};
+use super::key_names::KeyNames;
 use crate::kms::policy::facts::PolicyFacts;
 use crate::kms::via::Via;
 use crate::lake::read;
@@ -41,13 +42,19 @@ impl<'r> Story<'r> {
         let of_key = |row: &Row| text(row, "key_arn") == arn;
         let mut changes = read::records::<KeyChanges>(lake, |row| of_key(row) || text(row, "change") == "UpdateAlias")?;
         let place = |row: &Row| ["account_id", "region", "alias"].map(|column| text(row, column).to_owned());
-        let aliases: BTreeSet<_> = changes.iter().filter(|row| of_key(row)).map(place).collect();
-        changes.retain(|row| of_key(row) || (!text(row, "alias").is_empty() && aliases.contains(&place(row))));
         changes.sort_by(|a, b| text(a, "event_time").cmp(text(b, "event_time")));
+        let mut aliases = BTreeSet::new();
+        changes.retain(|row| {
+            if of_key(row) {
+                aliases.insert(place(row));
+            }
+            // What an alias did before it was this key's is another key's story.
+            of_key(row) || (!text(row, "alias").is_empty() && aliases.remove(&place(row)))
+        });
         let mut uses = read::records::<KeyUses>(lake, of_key)?;
         uses.sort_by_key(|row| std::cmp::Reverse(requests(row)));
-        let concerns = |finding: &Row| of_key(finding) || findings::names(finding, Some(arn));
-        let findings = findings::merged(read::records::<Findings>(lake, concerns)?);
+        let names = KeyNames::of([key]);
+        let findings = findings::merged(read::records::<Findings>(lake, |finding| names.are_in(finding))?);
         Ok(Self { key, changes, uses, findings })
     }
 

@@ -13,6 +13,7 @@ use crate::cli::{KeysArgs, RowFormat};
 use crate::lake::read;
 use crate::lake::schema::describe;
 use crate::lake::tables::keys::Keys;
+use crate::model::arn::alias_beside;
 use crate::report::escape::{json_line, terminal};
 use crate::report::{csv, table};
 
@@ -46,11 +47,8 @@ pub(super) fn run(args: &KeysArgs, out: &mut dyn Write) -> Result<Verdict> {
 /// Whether a key goes by this name: its ARN or id, an alias or that one's ARN.
 pub(super) fn is_named(row: &Row, name: &str) -> bool {
     let arn = text(row, "key_arn");
-    let is_beside = |alias: &str| {
-        let place = name.strip_suffix(alias).and_then(|place| place.strip_suffix(':'));
-        place.is_some_and(|place| arn.split(":key/").next() == Some(place))
-    };
-    arn == name || text(row, "key_id") == name || list(row, "aliases").any(|alias| alias == name || is_beside(alias))
+    let is_alias = |alias: &str| alias == name || (name.ends_with(alias) && alias_beside(arn, alias) == name);
+    arn == name || text(row, "key_id") == name || list(row, "aliases").any(is_alias)
 }
 
 /// The texts of a list column.

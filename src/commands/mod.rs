@@ -4,6 +4,7 @@
 mod backfill;
 mod enqueue;
 mod findings;
+mod key_names;
 mod key_story;
 mod keys;
 mod maintain;

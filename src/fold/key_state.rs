@@ -59,7 +59,7 @@ impl KeyState {
         key.aliases.iter().for_each(|alias| self.evidence.alias(alias));
         if !key.state.is_empty() {
             self.state = pool.of(&key.state);
-            self.state_evidence = pool.of("the inventory file");
+            self.state_evidence = pool.of(INVENTORY);
             self.state_time = key.state_time;
         }
         (self.created_time, self.deletion_time, self.valid_to) = (key.created_time, key.deletion_time, key.valid_to);
@@ -158,20 +158,20 @@ impl KeyState {
         if change.key_state.is_empty() || (&*self.state == "Deleted" && change.change != "CreateKey") {
             return;
         }
+        let material = match change.change.as_str() {
+            "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => Some((true, None)),
+            "ImportKeyMaterial" => Some((false, change.due_time)),
+            _ => None,
+        };
+        if let Some((missing, _)) = material {
+            self.material_missing = missing;
+        }
         // An inventory that was fetched later knows.
         if self.state_time.is_some_and(|known| known > change.event_time) {
             return;
         }
-        match change.change.as_str() {
-            "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => {
-                self.material_missing = true;
-                self.valid_to = None;
-            }
-            "ImportKeyMaterial" => {
-                self.material_missing = false;
-                self.valid_to = change.due_time;
-            }
-            _ => {}
+        if let Some((_, valid_to)) = material {
+            self.valid_to = valid_to;
         }
         // A key that waits for deletion goes on waiting when its material goes.
         if change.key_state == "PendingImport" && self.state.ends_with("Deletion") {
@@ -284,12 +284,15 @@ impl KeyState {
 
 const UNAVAILABLE: &str = "Unavailable";
 
+const INVENTORY: &str = "the inventory file";
+
 /// The key's store was disconnected. Its own state lasts below that: it has it back when the store is
 /// connected again.
 fn lose_with_store(record: &mut KeyRecord, at: Seconds) {
     // A store in which a key is made is connected. A key that waits for its end goes on waiting.
     let made_since = record.created_time.is_some_and(|made| made > at);
-    if made_since || record.state.ends_with("Deletion") || record.state == "Deleted" {
+    let fetched_since = record.state_evidence == INVENTORY && record.state_time.is_some_and(|fetched| fetched > at);
+    if made_since || fetched_since || record.state.ends_with("Deletion") || record.state == "Deleted" {
         return;
     }
     UNAVAILABLE.clone_into(&mut record.state);

@@ -12,8 +12,8 @@ pub(crate) struct Failing {
     place: LocalFolder,
     /// What a call must say of itself to fail: its name and its path.
     next: Mutex<Option<String>>,
-    /// What happens before the next listing.
-    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    /// What happens before the next listing of a folder.
+    meanwhile: Mutex<Option<(String, Box<dyn FnOnce() + Send>)>>,
 }
 
 impl Failing {
@@ -32,9 +32,9 @@ impl Failing {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// Something is done by somebody else just before the next listing.
-    pub(crate) fn meanwhile(&self, what: impl FnOnce() + Send + 'static) {
-        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(what));
+    /// Something is done by somebody else just before the next listing of this folder.
+    pub(crate) fn meanwhile(&self, folder: &str, what: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.to_owned(), Box::new(what)));
     }
 
     fn ask(&self, call: &str, path: &str) -> Result<(), LakeError> {
@@ -77,7 +77,8 @@ impl Storage for Failing {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, LakeError> {
-        if let Some(what) = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let mut meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, what)) = meanwhile.take_if(|(of, _)| of == folder) {
             what();
         }
         self.place.list(folder)

@@ -313,11 +313,24 @@ mod tests {
         let place = Failing::create(&root);
         let more = |entries| {
             let root = root.clone();
-            place.meanwhile(move || _ = output(&root, entries));
+            place.meanwhile("_ledger", move || _ = output(&root, entries));
         };
         more(5);
         assert_eq!(Ledger::open(place.as_ref()).expect("opens").through(), 5);
         more(7);
         assert_eq!(all(place.as_ref()).expect("reads").len(), 7);
+    }
+
+    /// The first batch of another writer, committed between the look at the ledger and that at the tables.
+    #[test]
+    fn a_ledger_that_begins_meanwhile_is_not_lost() {
+        let folder = tempfile::tempdir().expect("tempdir");
+        let mut other = Lake::open(Arc::new(LocalFolder::create(folder.path()).expect("a folder"))).expect("opens");
+        let place = Failing::create(folder.path());
+        place.meanwhile("objects", move || {
+            let drawn = Yield::without_records(object(1), ObjectStatus::Done, String::new());
+            other.commit_batch(&mut vec![drawn]).expect("commits");
+        });
+        assert_eq!(Lake::open(place).expect("opens").ledger().through(), 1);
     }
 }

@@ -65,7 +65,11 @@ impl Lake {
         let mut ledger = Ledger::open(storage.as_ref())?;
         // Tools leave out what starts with `_`: all that the tables hold would be counted again.
         if ledger.through() == 0 && !read::files::<Objects>(storage.as_ref())?.is_empty() {
-            return Err(LakeError::NoLedger);
+            // Another writer may have committed its first batch since.
+            ledger.refresh(storage.as_ref())?;
+            if ledger.through() == 0 {
+                return Err(LakeError::NoLedger);
+            }
         }
         recover::recover(storage.as_ref(), &writer, &mut ledger)?;
         // A fold that was killed between publishing and removing: removing again does nothing. Who

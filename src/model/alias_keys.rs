@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::arn::{alias_arn, is_alias_name};
+use super::arn::{alias_arn, alias_beside, is_alias_name};
 
 /// Alias ARN: the key that it was seen together with; none if there were several.
 #[derive(Debug, Default, Clone)]
@@ -11,7 +11,7 @@ pub struct AliasKeys(FxHashMap<String, Option<String>>);
 impl AliasKeys {
     /// Learns that `alias` was seen together with a key, which is of the same account and Region.
     pub fn learn(&mut self, key_arn: &str, alias: &str) {
-        let known = self.0.entry(beside(key_arn, alias)).or_insert_with(|| Some(key_arn.to_owned()));
+        let known = self.0.entry(alias_beside(key_arn, alias)).or_insert_with(|| Some(key_arn.to_owned()));
         if known.as_deref() != Some(key_arn) {
             *known = None;
         }
@@ -20,7 +20,7 @@ impl AliasKeys {
     /// Whether `alias` always meant this key.
     #[must_use]
     pub fn is_one(&self, key_arn: &str, alias: &str) -> bool {
-        self.0.get(&beside(key_arn, alias)).is_some_and(Option::is_some)
+        self.0.get(&alias_beside(key_arn, alias)).and_then(Option::as_deref) == Some(key_arn)
     }
 
     /// The key that `named`, an alias or its ARN, always meant. A bare alias is one of `account` in `region`.
@@ -30,11 +30,6 @@ impl AliasKeys {
             if is_alias_name(named) { self.0.get(&alias_arn(region, account, named)) } else { self.0.get(named) };
         known?.as_deref()
     }
-}
-
-/// The ARN of an alias that stands for this key.
-fn beside(key_arn: &str, alias: &str) -> String {
-    format!("{}:{alias}", key_arn.split(":key/").next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -61,5 +56,6 @@ mod tests {
         }
         assert_eq!(aliases.key("alias/app", "111122223333", "us-east-1"), None);
         assert!(aliases.is_one(&a, "alias/app") && !aliases.is_one(&a, "alias/moved"));
+        assert!(!aliases.is_one(&key("b"), "alias/app"));
     }
 }

@@ -85,6 +85,12 @@ pub fn key_arn(region: &str, account: &str, id: &str) -> String {
     format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
 }
 
+/// The ARN of an alias that stands for the key with this ARN.
+#[must_use]
+pub fn alias_beside(key_arn: &str, alias: &str) -> String {
+    format!("{}:{alias}", key_arn.split(":key/").next().unwrap_or_default())
+}
+
 /// The ARN of an alias of `account`.
 #[must_use]
 pub fn alias_arn(region: &str, account: &str, alias: &str) -> String {

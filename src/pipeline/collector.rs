@@ -1,6 +1,5 @@
 //! Gathers what was drawn into batches and commits them. Each object comes with a ticket, which is handed
-//! back when it is known what became of the object: done with is what is durable and published, whoever has
-//! done that.
+//! back when it is known what became of the object.
 
 use std::time::Instant;
 
@@ -31,10 +30,19 @@ pub(super) struct Collector<'r, T> {
 
 /// A ticket, and what became of its object.
 pub(super) struct Settled<T> {
-    /// Whether all rows of the object are durable and published, or there are none. If not, the object has
-    /// failed, or another writer has committed it and is about to publish it.
-    pub(super) is_done: bool,
+    pub(super) became: Became,
     pub(super) ticket: T,
+}
+
+/// What became of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Became {
+    /// All its rows are durable and published, or there are none.
+    Done,
+    /// It could not be read.
+    Failed,
+    /// It is in the ledger already; whose entry that is may be about to publish it.
+    Committed,
 }
 
 impl<'r, T> Collector<'r, T> {
@@ -69,7 +77,7 @@ impl<'r, T> Collector<'r, T> {
             // what it holds is known, and a copy of it in another object is one.
             self.seen.add(&drawn.seen);
             self.note_already_done(&drawn);
-            return Ok(vec![Settled { is_done: self.lake.is_all_published()?, ticket }]);
+            return Ok(vec![Settled { became: Became::Committed, ticket }]);
         }
         if let Some(place) = self.places.get(&drawn.object.id()) {
             // Another delivery of what is about to be committed: it waits for that.
@@ -123,13 +131,21 @@ impl<'r, T> Collector<'r, T> {
         self.summary.commits += u64::from(committed.rows > 0);
         // Of what was not written, all but failures are in entries of others.
         let written: FxHashSet<ObjectId> = batch.iter().map(|drawn| drawn.object.id()).collect();
-        let theirs_are_done = committed.taken == 0 || self.lake.is_all_published()?;
         let mut settled = Vec::new();
         for ((id, status), tickets) in ids.into_iter().zip(statuses).zip(self.tickets.drain(..)) {
-            let is_done = status != ObjectStatus::Failed && (written.contains(&id) || theirs_are_done);
-            settled.extend(tickets.into_iter().map(|ticket| Settled { is_done, ticket }));
+            let became = match status {
+                ObjectStatus::Failed => Became::Failed,
+                _ if written.contains(&id) => Became::Done,
+                _ => Became::Committed,
+            };
+            settled.extend(tickets.into_iter().map(|ticket| Settled { became, ticket }));
         }
         Ok(settled)
+    }
+
+    /// Whether all that is committed is published too, by whomever: see [`Lake::is_all_published`].
+    pub(super) fn is_all_published(&mut self) -> Result<bool, PipelineError> {
+        Ok(self.lake.is_all_published()?)
     }
 }
 
@@ -214,11 +230,13 @@ mod tests {
         collecting(&mut lake, |mut collector| {
             [drawn(1), drawn(2)].into_iter().for_each(|drawn| _ = take(&mut collector, drawn, ""));
             let settled = take(&mut collector, drawn(3), "");
-            assert_eq!(settled.iter().map(|settled| settled.is_done).collect::<Vec<_>>(), [false, true, true]);
-            assert!(!take(&mut collector, drawn(1), "again")[0].is_done && !is_published(collector.lake));
+            let became: Vec<_> = settled.iter().map(|settled| settled.became).collect();
+            assert_eq!(became, [Became::Committed, Became::Done, Became::Done]);
+            assert_eq!(take(&mut collector, drawn(1), "again")[0].became, Became::Committed);
+            assert!(!collector.is_all_published().expect("looks") && !is_published(collector.lake));
             // It dies before it has published.
             drop(other);
-            assert!(take(&mut collector, drawn(1), "later")[0].is_done && is_published(collector.lake));
+            assert!(collector.is_all_published().expect("looks") && is_published(collector.lake));
         });
     }
 

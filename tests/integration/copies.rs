@@ -248,14 +248,20 @@ fn what_a_service_did_in_its_own_name_counts_once_where_two_accounts_logged_it()
 }
 
 #[test]
-fn a_key_is_deleted_once_also_over_midnight() {
-    let records = ["2026-03-02T23:59:59Z", "2026-03-03T00:00:02Z"].map(|time| {
-        let mut record = kms_record("DeleteKey", &key(OWNER, 1), OWNER, OWNER, time, time);
-        record["userIdentity"] = json!({"accountId": OWNER, "invokedBy": "AWS Internal"});
-        record["eventType"] = json!("AwsServiceEvent");
-        record
-    });
-    assert_eq!(told(&records, "delete-key", &["event_count"]), ["2"]);
+fn a_key_is_deleted_once_also_over_midnight_but_a_replica_again() {
+    let replica = key(OWNER, 1).replace("00000001-1111-4222-8333-444444444444", "mrk-1234abcd12ab34cd56ef1234567890ab");
+    for (arn, times, expected) in [
+        (key(OWNER, 1), ["2026-03-02T23:59:59Z", "2026-03-03T00:00:02Z"], &["2"][..]),
+        (replica, ["2026-03-02T09:00:00Z", "2026-09-02T09:00:00Z"], &["1", "1"]),
+    ] {
+        let records = times.map(|time| {
+            let mut record = kms_record("DeleteKey", &arn, OWNER, OWNER, time, time);
+            record["userIdentity"] = json!({"accountId": OWNER, "invokedBy": "AWS Internal"});
+            record["eventType"] = json!("AwsServiceEvent");
+            record
+        });
+        assert_eq!(told(&records, "delete-key", &["event_count"]), expected);
+    }
 }
 
 #[test]
@@ -267,8 +273,15 @@ fn refusals_within_an_hour_look_like_probing_wherever_the_clock_stood() {
         record
     };
     let severity = |records: &[Value]| {
-        let (_folder, out) = out_of(&[records], &format!("[accounts]\nown = [\"{CALLER}\"]\n"));
-        findings(&out, "cross-account-denied").iter().map(|row| text(row, "severity").to_owned()).collect::<Vec<_>>()
+        // However the rows of usage are cut.
+        let apart: Vec<&[Value]> = records.chunks(1).collect();
+        let told = [vec![records], apart].map(|objects| {
+            let (_folder, out) = out_of(&objects, &format!("[accounts]\nown = [\"{CALLER}\"]\n"));
+            let found = findings(&out, "cross-account-denied");
+            found.iter().map(|row| text(row, "severity").to_owned()).collect::<Vec<_>>()
+        });
+        assert_eq!(told[0], told[1]);
+        told[0].clone()
     };
     let before = (0..3).map(|number| refused("Decrypt", number, "2026-03-02T09:59:50Z"));
     let after = |time: &'static str| (3..6).map(move |number| refused("Decrypt", number, time));
@@ -276,5 +289,9 @@ fn refusals_within_an_hour_look_like_probing_wherever_the_clock_stood() {
     assert_eq!(severity(&before.chain(after("2026-03-02T10:59:50Z")).collect::<Vec<_>>()), ["low"]);
     // Acts that nobody else reports when they are refused; what has a rule of its own is that one's.
     assert_eq!(severity(&[refused("TagResource", 1, TIME)]), ["low"]);
+    assert_eq!(severity(&[refused("RetireGrant", 1, TIME)]), ["low"]);
+    // Many calls on one key, that reach over the clock's hour: as many in an hour as they are.
+    let calls = (0..21).map(|n| refused("Decrypt", 1, &format!("2026-03-02T{:02}:{:02}:00Z", 9 + n / 12, n * 5 % 60)));
+    assert_eq!(severity(&calls.collect::<Vec<_>>()), ["low"]);
     assert!(severity(&[refused("PutKeyPolicy", 1, TIME)]).is_empty());
 }

@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::task::AbortHandle;
 
 use self::fetch::Fetched;
-use super::collector::{Collector, Settled};
+use super::collector::{Became, Collector, Settled};
 use super::cores::Cores;
 use super::draw::{analyze, failed};
 use super::{Observer, PipelineError, Settings};
@@ -262,18 +262,30 @@ fn collect(
             }
             Err(RecvTimeoutError::Timeout) => collector.commit()?,
             Err(RecvTimeoutError::Disconnected) => {
-                settle(collector.commit()?, follow);
-                return Ok(());
+                let settled = collector.commit()?;
+                return settle(settled, collector, follow);
             }
         };
-        settle(settled, follow);
+        settle(settled, collector, follow)?;
     }
 }
 
 /// Messages of objects that are done with are acknowledged, all others go back. One of an object that fails
 /// goes to the dead-letter queue in the end.
-fn settle(settled: Vec<Settled<Held>>, follow: &FollowSettings) {
-    for Settled { is_done, ticket } in settled {
-        if is_done { ticket.done() } else { ticket.give_back(follow.try_again_after) }
+fn settle(
+    settled: Vec<Settled<Held>>,
+    collector: &mut Collector<'_, Held>,
+    follow: &FollowSettings,
+) -> Result<(), PipelineError> {
+    // What another writer has committed counts as done when it is published: if that is not soon, it comes again.
+    let is_elsewhere = settled.iter().any(|settled| settled.became == Became::Committed);
+    let is_published = is_elsewhere && collector.is_all_published()?;
+    for Settled { became, ticket } in settled {
+        match became {
+            Became::Done => ticket.done(),
+            Became::Committed if is_published => ticket.done(),
+            Became::Committed | Became::Failed => ticket.give_back(follow.try_again_after),
+        }
     }
+    Ok(())
 }

@@ -18,12 +18,14 @@ use crate::rules::{Check, Events, Rule, phrase};
 
 pub use acts::RULES;
 
-/// Whether an act of KMS that was refused is a finding of its own rule.
+/// Whether an act of KMS that was refused is a finding of its own rule. That on root reports none.
 #[must_use]
 pub fn reports_refusals(event_name: &str) -> bool {
     RULES.iter().any(|rule| match &rule.check {
         Check::Event { events: Events::Kms(names), .. } => {
-            rule.severity >= acts::ATTEMPT_MATTERS_FROM && names.contains(&event_name)
+            rule.severity >= acts::ATTEMPT_MATTERS_FROM
+                && names.contains(&event_name)
+                && !root_user_act::EVENTS.contains(&event_name)
         }
         _ => false,
     })
@@ -37,9 +39,12 @@ fn check(rule: &Rule, call: &Call<'_>, settings: &Settings) -> Option<Draft> {
     let mut draft =
         Draft::on(call, verdict.severity, message(call, &verdict.notes), settings).with("tags", verdict.tags);
     if call.class == OperationClass::Service {
-        // KMS may record what it does by itself several times within seconds. A key is deleted once.
-        let when = if call.event.name == "DeleteKey" { String::new() } else { call.event.time.date() };
-        draft = draft.about(&[call.keys.arn.as_deref().unwrap_or_default(), &when]);
+        // KMS may record what it does by itself several times within seconds. A key is deleted once, but a
+        // replica may be made again.
+        let arn = call.keys.arn.as_deref().unwrap_or_default();
+        let is_once = call.event.name == "DeleteKey" && !arn.contains(":key/mrk-");
+        let when = if is_once { String::new() } else { call.event.time.date() };
+        draft = draft.about(&[arn, &when]);
     }
     Some(verdict.facts.into_iter().fold(draft, |draft, (name, value)| draft.with(name, value)))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 
-use rustc_hash::{FxBuildHasher, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use super::foreign_owner;
 use crate::kms::failure::Ending;
@@ -38,12 +38,12 @@ struct Denied(Groups<1, Refusals>);
 struct Refusals {
     tally: Tally,
     keys: BTreeSet<String>,
-    rows: Vec<Row>,
+    /// By hour of the clock and a hash of the key: however usage is cut into rows, these are the same.
+    spans: FxHashMap<(Seconds, u64), Span>,
 }
 
-/// Refused requests of one hour that are alike: on which key, by a hash of it, from when to when, and how many.
-struct Row {
-    key: u64,
+/// From when to when there were refused requests, and how many.
+struct Span {
     first: Seconds,
     last: Seconds,
     requests: i64,
@@ -55,21 +55,23 @@ impl Refusals {
         if !self.keys.contains(key) {
             self.keys.insert(key.to_owned());
         }
-        let key = FxBuildHasher.hash_one(key);
-        self.rows.push(Row { key, first: row.first, last: row.last, requests: row.requests });
+        let one = Span { first: row.first, last: row.last, requests: 0 };
+        let span = self.spans.entry((row.hour, FxBuildHasher.hash_one(key))).or_insert(one);
+        (span.first, span.last) = (span.first.min(row.first), span.last.max(row.last));
+        span.requests += row.requests;
     }
 
-    /// Whether some hour saw as much, wherever the clock stood. Of a row that reaches beyond the hour only its
-    /// first request is known to be within.
+    /// Whether some hour saw as much, wherever the clock stood. Of a span that reaches beyond it only the first
+    /// request is known to be within.
     fn is_probing(&self) -> bool {
-        let mut rows: Vec<&Row> = self.rows.iter().collect();
-        rows.sort_unstable_by_key(|row| row.first);
-        (0..rows.len()).any(|from| {
-            let end = Seconds(rows[from].first.0 + HOUR);
+        let mut spans: Vec<_> = self.spans.iter().map(|((_, key), span)| (span.first, *key, span)).collect();
+        spans.sort_unstable_by_key(|(first, key, _)| (*first, *key));
+        (0..spans.len()).any(|from| {
+            let end = Seconds(spans[from].0.0 + HOUR);
             let (mut keys, mut calls) = (FxHashSet::default(), 0);
-            rows[from..].iter().take_while(|row| row.first < end).any(|row| {
-                keys.insert(row.key);
-                calls += if row.last < end { row.requests } else { 1 };
+            spans[from..].iter().take_while(|(first, ..)| *first < end).any(|(_, key, span)| {
+                keys.insert(*key);
+                calls += if span.last < end { span.requests } else { 1 };
                 keys.len() >= PROBED_KEYS || calls >= PROBING_CALLS
             })
         })

@@ -13,7 +13,7 @@ use crate::kms::context::Pair;
 use crate::kms::context_pattern;
 use crate::model::severity::Severity;
 
-/// Operations whose requests carry an encryption context (DOMAIN D.1). A grant's only limits those of others.
+/// Operations whose requests carry an encryption context (DOMAIN D.1).
 const WITH_CONTEXT: &[&str] = &[
     "CreateGrant",
     "Decrypt",
@@ -24,7 +24,10 @@ const WITH_CONTEXT: &[&str] = &[
     "GenerateDataKeyWithoutPlaintext",
     "ReEncrypt",
 ];
+
+/// Those that send one, all but the first: a grant's only limits those of others.
 const SENDING_ONE: &[&str] = WITH_CONTEXT.split_at(1).1;
+const _: () = assert!(matches!(WITH_CONTEXT[0].as_bytes(), b"CreateGrant"));
 
 /// The rules of this family, by id.
 pub const RULES: &[Rule] = &[
