@@ -171,8 +171,8 @@ fn check_accounts(accounts: &FileAccounts) -> Result<(), (&'static str, String)>
     Ok(())
 }
 
-const PRINCIPAL: &str = "principal as the column principal_arn has it, written out: the ARN of a role (not of its session) or user, \
-     acct:… or svc:…";
+const PRINCIPAL: &str = "principal as the column principal_arn has it, written out: the ARN of a role (not of its \
+                         session) or user, acct:… or svc:…";
 
 fn check_shape(name: &str, value: Option<&str>, fits: impl Fn(&str) -> bool, what: &str) -> Result<(), String> {
     match value.filter(|value| !fits(value)) {

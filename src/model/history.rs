@@ -87,9 +87,9 @@ impl History {
     }
 
     /// Whether a row is the copy that counts as a use of its key, which is `owner`'s. KMS logs a call
-    /// across accounts in each of them: the copy of the key's owner counts; where that one has no trail
-    /// of the Region here, the caller's; and where neither has, that of the owner of a `ReEncrypt`'s other key. A call that
-    /// was refused, and another service's, is in the caller's trail only.
+    /// across accounts in each of them: the copy of the key's owner counts; where that one has no trail of
+    /// the Region here, the caller's; and where neither has, that of the owner of a `ReEncrypt`'s other key.
+    /// A call that was refused, and another service's, is in the caller's trail only.
     #[must_use]
     pub fn counts_once(&self, row: &UsageRow<'_>, owner: Option<&str>) -> bool {
         let Some(owner) = owner.filter(|owner| *owner != row.account_id) else { return true };

@@ -314,7 +314,8 @@ fn an_inventory_tells_what_logs_leave_open_and_since_when() {
     let [used, unseen] = [1, 2].map(|number| key(ACCOUNT, number));
     let folder = temp_dir();
     let (root, out) = (folder.path().join("logs"), folder.path().join("out"));
-    write(&root.join("log.json"), &log(&[call("EnableKey", &used, 0), call("Decrypt", &used, 60)]));
+    let off = store("DisconnectCustomKeyStore", 10, "cks-1");
+    write(&root.join("log.json"), &log(&[call("EnableKey", &used, 0), call("Decrypt", &used, 60), off]));
     let config = folder.path().join("keytrail.toml");
     write(&config, b"[inventory]\nfiles = [\"inventory.json\"]\n");
     let state = |fetched: Value| {
@@ -322,13 +323,18 @@ fn an_inventory_tells_what_logs_leave_open_and_since_when() {
             "CreationDate": 1_769_990_400.5, "DeletionDate": "2026-03-20T09:00:00+00:00"}});
         let others = json!({"Aliases": [{"AliasName": "alias/aws/ebs", "TargetKeyId": unseen.rsplit('/').next(),
             "AliasArn": format!("arn:aws:kms:us-east-1:{ACCOUNT}:alias/aws/ebs")}]});
-        let inventory = json!([{"fetchedAt": fetched, "data": waiting}, others]);
+        let stored = json!({"KeyMetadata": {"Arn": key(ACCOUNT, 3), "KeyManager": "CUSTOMER", "KeyState": "Enabled",
+            "Origin": "AWS_CLOUDHSM", "CustomKeyStoreId": "cks-1"}});
+        let inventory =
+            json!([{"fetchedAt": fetched, "data": waiting}, others, {"fetchedAt": fetched, "data": stored}]);
         write(&folder.path().join("inventory.json"), inventory.to_string().as_bytes());
         backfill(&[&root], &out, &["--config", config.to_str().expect("a path")]).ends_with(0);
         let mut keys = rows::<Keys>(&out);
         keys.sort_by_key(|row| text(row, "key_arn").to_owned());
         assert_eq!((text(&keys[1], "key_arn"), text(&keys[1], "manager")), (&*unseen, "aws"));
         assert_eq!(text(&keys[0], "created_time"), "2026-02-02T00:00:00Z");
+        // Its store was disconnected at ten past nine.
+        assert_eq!(text(&keys[2], "state"), if fetched.is_null() { "Unavailable" } else { "Enabled" });
         ["state", "deletion_time"].map(|column| text(&keys[0], column).to_owned())
     };
     let waiting = ["PendingDeletion", "2026-03-20T09:00:00Z"];

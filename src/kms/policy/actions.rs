@@ -236,8 +236,8 @@ const fn same(a: &[u8], b: &[u8]) -> bool {
     true
 }
 
-/// Whether a pattern matches a text: `*` is any run, `?` any one byte. Goes back to the last star only, so its time is bounded by the
-/// product of the lengths.
+/// Whether a pattern matches a text: `*` is any run, `?` any one byte. Goes back to the last star only, so
+/// its time is bounded by the product of the lengths.
 pub(super) fn matches(pattern: &[u8], text: &[u8]) -> bool {
     let (mut p, mut t) = (0, 0);
     let mut star = None;
