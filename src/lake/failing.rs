@@ -13,8 +13,10 @@ pub(crate) struct Failing {
     /// What a call must say of itself to fail: its name and its path.
     next: Mutex<Option<String>>,
     /// What happens before the next listing of a folder.
-    meanwhile: Mutex<Option<(String, Box<dyn FnOnce() + Send>)>>,
+    meanwhile: Mutex<Option<(String, Deed)>>,
 }
+
+type Deed = Box<dyn FnOnce() + Send>;
 
 impl Failing {
     pub(crate) fn create(root: &Path) -> Arc<Self> {
