@@ -18,6 +18,11 @@ struct Target {
 
 impl Aliases {
     pub(super) fn note(&mut self, change: &KeyChange) {
+        if !change.attempt && change.change == "DeleteKey" {
+            // Its aliases go with it.
+            let gone = self.0.values_mut().filter(|target| target.key_arn == change.key_arn);
+            gone.for_each(|target| *target = Target { since: change.event_time, key_arn: String::new() });
+        }
         if change.attempt || change.alias.is_empty() {
             return;
         }

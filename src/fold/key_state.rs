@@ -76,6 +76,11 @@ impl KeyState {
         if change.attempt {
             return;
         }
+        if &*self.state == "Deleted" && matches!(change.change.as_str(), "CreateKey" | KeyChange::REPLICA_SEEN) {
+            // Replicas alone may be made again under the same id: nothing of the former one lasts.
+            let (evidence, key_store) = (self.evidence, std::mem::take(&mut self.key_store));
+            *self = Self { evidence, key_store, ..Self::default() };
+        }
         self.describe(change, pool);
         if change.is_fact() {
             if change.change == KeyChange::REPLICA_SEEN {
@@ -141,12 +146,10 @@ impl KeyState {
     /// Takes what the record of `ReplicateKey` tells of the replica. The one that KMS writes of the replica
     /// itself may come before it or after it, and counts where it is there.
     fn replicated(&mut self, change: &KeyChange, pool: &mut Pool) {
-        // Replicas alone may be made again under the same id.
-        let again = &*self.state == "Deleted";
-        if self.created_time.is_none() || again {
+        if self.created_time.is_none() {
             self.made(change, pool);
         }
-        if !change.key_state.is_empty() && (self.state_time.is_none() || again) {
+        if !change.key_state.is_empty() && self.state_time.is_none() {
             self.state = pool.of(&change.key_state);
             self.state_evidence = pool.of("ReplicateKey");
             self.state_time = Some(change.event_time);
@@ -159,6 +162,7 @@ impl KeyState {
             return;
         }
         let material = match change.change.as_str() {
+            "CreateKey" if change.key_origin == "EXTERNAL" => Some((true, None)),
             "DeleteImportedKeyMaterial" | "DeleteExpiredKeyMaterial" => Some((true, None)),
             "ImportKeyMaterial" => Some((false, change.due_time)),
             _ => None,
@@ -278,7 +282,7 @@ impl KeyState {
     /// KMS rotates by itself what it has made itself, of one kind.
     fn cannot_rotate(&self) -> bool {
         let elsewhere = !self.key_store.is_empty() || !matches!(&*self.origin, "" | "AWS_KMS");
-        elsewhere || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
+        elsewhere || self.evidence.is_asymmetric || !matches!(&*self.key_spec, "" | "SYMMETRIC_DEFAULT")
     }
 }
 

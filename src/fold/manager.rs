@@ -12,6 +12,8 @@ pub(super) struct Evidence {
     customer: Option<Sign>,
     /// A record said that the key is AWS's own.
     aws_owned: bool,
+    /// It was used as only asymmetric and HMAC keys can be.
+    pub(super) is_asymmetric: bool,
 }
 
 /// What may tell the manager of a key, strongest first.
@@ -107,6 +109,7 @@ impl Evidence {
         }
         if ASYMMETRIC_OR_HMAC.contains(&row.event_name) {
             strengthen(&mut self.customer, Sign::Asymmetric);
+            self.is_asymmetric = true;
         }
     }
 

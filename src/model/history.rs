@@ -118,9 +118,13 @@ impl History {
         }
     }
 
-    /// Notes the facts of a policy that a key has from now on.
+    /// Notes the facts of a policy that a key has from now on; none of a key that is gone.
     pub fn note_policy(&mut self, key_arn: &str, facts: &str) {
-        self.policies.insert(key_arn.to_owned(), facts.to_owned());
+        if facts.is_empty() {
+            self.policies.remove(key_arn);
+        } else {
+            self.policies.insert(key_arn.to_owned(), facts.to_owned());
+        }
     }
 
     /// The facts of the policy that a key had until now, as the `policy` column holds them.

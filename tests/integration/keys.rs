@@ -343,3 +343,38 @@ fn an_inventory_tells_what_logs_leave_open_and_since_when() {
     assert_eq!(state("2026-03-02T09:30:00Z".into()), ["Enabled", ""]);
     assert_eq!(state(Value::Null), ["Enabled", ""]);
 }
+
+#[test]
+fn a_replica_that_is_made_again_has_nothing_of_its_former_life() {
+    let replica = format!("arn:aws:kms:eu-west-1:{ACCOUNT}:key/mrk-1234abcd12ab34cd56ef1234567890ab");
+    let made = |minute, tag: &str| {
+        let mut record = created(&replica, minute, &json!({"multiRegion": true}));
+        record["requestParameters"]["tags"] = json!([{"tagKey": tag, "tagValue": "x"}]);
+        record
+    };
+    let mut deleted = call("DeleteKey", &replica, 50);
+    deleted["userIdentity"] = json!({"accountId": ACCOUNT, "invokedBy": "AWS Internal"});
+    deleted["eventType"] = json!("AwsServiceEvent");
+    let mut alias = call("CreateAlias", &replica, 10);
+    alias["requestParameters"] = json!({"aliasName": "alias/app", "targetKeyId": replica});
+    let mut grant = call("CreateGrant", &replica, 20);
+    grant["requestParameters"] = json!({"keyId": replica, "granteePrincipal": ADMIN, "operations": ["Decrypt"]});
+    grant["responseElements"] = json!({"grantId": "g1"});
+    let key = only_key(&[made(0, "old"), alias, grant, deleted, made(70, "new")]);
+    let told = texts(&key, ["state", "created_time", "tags", "grants"]);
+    assert_eq!(told, ["Enabled", "2026-03-02T10:10:00Z", r#"{"new":"x"}"#, ""]);
+    assert_eq!(key["aliases"], json!([]));
+}
+
+#[test]
+fn material_that_was_never_imported_is_missing_after_a_cancelled_deletion_too() {
+    let on = key(ACCOUNT, 1);
+    let made = created(&on, 0, &json!({"origin": "EXTERNAL", "keyState": "PendingImport"}));
+    let told = only_key(&[made, call("ScheduleKeyDeletion", &on, 10), call("CancelKeyDeletion", &on, 20)]);
+    assert_eq!(text(&told, "state"), "PendingImport");
+}
+
+#[test]
+fn rotation_does_not_apply_to_a_key_that_signs() {
+    assert_eq!(text(&only_key(&[call("Sign", &key(ACCOUNT, 1), 0)]), "rotation"), "not_applicable");
+}

@@ -11,7 +11,7 @@ impl Table for KeyUses {
     type Row<'a> = KeyUse<'a>;
     const NAME: &'static str = "key_use";
     const DOC: &'static str = "One (key, principal, service, operation class, context pattern, account relation) ever seen, a \
-        cross-account call counted once. A ReEncrypt is a use of both its keys; a dry run is a use of none. Replaced as a whole by each fold.";
+        cross-account call counted once. A ReEncrypt is a use of both its keys, and one use where they are one key, with the source's context; a dry run is a use of none. Replaced as a whole by each fold.";
     const PARTITIONED: bool = false;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;

@@ -32,8 +32,8 @@ impl Table for Usage {
     const NAME: &'static str = "usage";
     const DOC: &'static str = "A count of requests in one hour for one combination of the other columns. Counts are partial: \
         several files may hold the same combination, so sum requests. KMS logs a successful cross-account call in both accounts; key_use counts it once. \
-        To do so here, leave out the successful rows of kms.amazonaws.com with side caller where the other account, key_account_id or for a ReEncrypt from an own key that of \
-        destination_key_arn, has a trail of its own here.";
+        To do so here, leave out the successful rows of kms.amazonaws.com with side caller or owner whose account_id is not key_account_id, where key_account_id has a trail of its own here; and those \
+        of a ReEncrypt with side caller from an own key where the owner of destination_key_arn has one.";
     const PARTITIONED: bool = true;
     #[rustfmt::skip]
     const COLUMNS: &'static [Column<Self>] = columns![u;
