@@ -50,8 +50,8 @@ TRAPS = [
 
 POLICIES = [
     {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"}, "Action": "kms:*", "Resource": "*"}]},
-    {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Condition": {"StringEquals": {"kms:ViaService": "s3"}}}},
-    {"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": ["444455556666", "*"]}}, {"Effect": "Deny", "Principal": {"AWS": "*"}}]},
+    {"Statement": {"Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*", "Condition": {"StringEquals": {"kms:ViaService": "s3"}}}},
+    {"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": ["444455556666", "*"]}}, {"Effect": "Deny", "Principal": {"AWS": "*"}, "Resource": "*"}]},
     {"Statement": [{"Effect": "Allow", "Principal": {"Service": ["s3.amazonaws.com"], "AWS": ["*"]}, "Condition": {}}]},
 ]
 

@@ -100,7 +100,7 @@ fn a_share_with_an_account_of_no_list_is_critical() {
         let mut settings = Settings::default();
         settings.accounts.own.insert("111122223333".to_owned());
         settings.accounts.trusted.extend(trusted.iter().map(|account| (*account).to_owned()));
-        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example).expect("a record");
+        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example.json).expect("a record");
         drawn.findings.iter().map(|finding| (finding.severity, finding.message.clone())).next().expect("a finding")
     };
     let (worst, message) = severity(&[]);
@@ -117,7 +117,7 @@ fn a_role_of_templates_is_judged_as_cloudformation_is() {
     });
     let case = case.expect("a role disables a key");
     let severity = |settings: Settings| {
-        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example).expect("a record");
+        let drawn = analyse(&Plan::new(settings, Selection::Fast), &case.example.json).expect("a record");
         (drawn.findings[0].severity, drawn.findings[0].subject.principal_arn.clone())
     };
     let (plain, role) = severity(Settings::default());
@@ -135,7 +135,7 @@ fn the_age_of_mfa_is_told_whether_it_is_fresh_or_stale() {
     let case = cases.iter().find(proved).expect("a session with MFA");
     for (mfa_max_age, tag) in [(300, "mfa_fresh"), (60, "mfa_stale")] {
         let plan = Plan::new(Settings { mfa_max_age, ..Settings::default() }, Selection::Fast);
-        let drawn = analyse(&plan, &case.example).expect("a record");
+        let drawn = analyse(&plan, &case.example.json).expect("a record");
         let evidence: serde_json::Value = serde_json::from_str(&drawn.findings[0].evidence).expect("JSON");
         assert!(evidence["tags"].to_string().contains(tag), "{evidence}");
         assert_eq!(evidence["mfa_age_seconds"], 120, "{evidence}");
@@ -147,7 +147,7 @@ fn findings_on_trails_name_the_trail() {
     let plan = Plan::new(Settings::default(), Selection::Fast);
     let cases = rules::trail::RULES.iter().flat_map(cases_of).filter(|case| case.example.fires);
     for case in cases {
-        let drawn = analyse(&plan, &case.example).expect("a record");
+        let drawn = analyse(&plan, &case.example.json).expect("a record");
         let [finding] = drawn.findings.as_slice() else { panic!("{case}: {:?}", drawn.findings) };
         let (place, message) = (&finding.subject.resource_arn, &finding.message);
         let name = place.rsplit('/').next().expect("a part");
@@ -194,7 +194,7 @@ fn take<'c>(cases: &'c [Case], next: &AtomicUsize) -> Option<(usize, &'c Case)> 
 /// What is wrong with a case.
 fn run(plan: &Plan, case: &Case) -> Result<Vec<String>, String> {
     let records = records_of(&case.example)?;
-    let drawn = analyse(plan, &case.example)?;
+    let drawn = analyse(plan, &case.example.json)?;
     check_counts(&drawn.records, records)?;
     let found = found(plan, drawn)?;
     let mut wrong = own_rule(case, found.get(case.rule.id));
@@ -212,9 +212,9 @@ fn records_of(example: &Example<'_>) -> Result<usize, String> {
     }
 }
 
-fn analyse(plan: &Plan, example: &Example<'_>) -> Result<Yield, String> {
-    let is_array = example.json.trim_start().starts_with('[');
-    let records = if is_array { example.json.clone() } else { format!("[{}]", example.json) };
+pub(crate) fn analyse(plan: &Plan, json: &str) -> Result<Yield, String> {
+    let is_array = json.trim_start().starts_with('[');
+    let records = if is_array { json.to_owned() } else { format!("[{json}]") };
     let file = format!("{{\"Records\":{records}}}");
     let object = ObjectRef {
         bucket: String::new(),
@@ -289,7 +289,7 @@ fn told_which_accounts_are_own_the_act_is_judged_at_once_and_the_fold_is_silent(
     for rule in ["grant-foreign-account", "policy-foreign-account"] {
         let cases = cases_of(rules::find(rule).expect("a rule")).into_iter();
         for case in cases.filter(|case| case.example.severity > Some(Severity::Info)) {
-            let drawn = analyse(&plan, &case.example).expect("records");
+            let drawn = analyse(&plan, &case.example.json).expect("records");
             let worst = drawn.findings.iter().map(|finding| finding.severity).max();
             assert!(worst >= case.example.severity, "{case}: {worst:?}");
             let found = found(&plan, drawn).expect("a lake");

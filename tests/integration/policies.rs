@@ -2,12 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keytrail::analyze::{Plan, Selection};
 use keytrail::kms::accounts::Accounts;
 use keytrail::kms::policy::analysis::{self, Key};
 use keytrail::kms::policy::facts::PolicyFacts;
 use keytrail::kms::policy::weakness::{Found, Weakness};
+use keytrail::model::finding::Finding;
+use keytrail::rules::settings::Settings;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::pages;
+use crate::support::kms_record;
 
 /// The account of every key in the table.
 const OWNER: &str = "111122223333";
@@ -138,4 +144,29 @@ fn a_difference_names_who_may_do_what_from_now_on() {
             "- Deny kms:* to * if StringNotEquals aws:PrincipalOrgID o-exampleorgid",
         ]
     );
+}
+
+/// A replica is another key: what its policy says of the primary has no effect.
+#[test]
+fn the_policy_of_a_replica_is_about_the_replica() {
+    let primary = "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab";
+    let replica = primary.replace("us-east-1", "eu-west-1");
+    let severity = |resource: &str| {
+        let open = json!({ "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": resource });
+        let mut record = kms_record("ReplicateKey", primary, OWNER, OWNER, "2026-03-02T10:00:00Z", "r1");
+        let policy = json!({ "Statement": [root(), open] }).to_string();
+        record["requestParameters"] = json!({ "keyId": primary, "replicaRegion": "eu-west-1", "policy": policy });
+        record["responseElements"] = json!({ "replicaKeyMetadata": { "arn": replica } });
+        judged(Settings::default(), &record).severity.as_str()
+    };
+    assert_eq!((severity(&replica), severity(primary)), ("critical", "medium"));
+}
+
+fn root() -> Value {
+    json!({ "Effect": "Allow", "Principal": { "AWS": OWNER }, "Action": "kms:*", "Resource": "*" })
+}
+
+fn judged(settings: Settings, record: &Value) -> Finding {
+    let drawn = pages::analyse(&Plan::new(settings, Selection::Fast), &record.to_string()).expect("a record");
+    drawn.findings.into_iter().next().expect("a finding")
 }

@@ -39,7 +39,7 @@ const MANY_ADMINS: usize = 5;
 /// The weaknesses of a document, each once with its worst severity.
 #[must_use]
 pub fn judge(document: &str, key: &Key<'_>) -> Vec<Found> {
-    let Some(policy) = Policy::read(document) else {
+    let Some(policy) = Policy::of_key(document, key.arn) else {
         let alone = |weakness, severity| Found { weakness, severity, places: Vec::new() };
         let bypassed = key.bypassed.then(|| alone(Weakness::Bypassed, Severity::High));
         return bypassed.into_iter().chain([alone(Weakness::Unreadable, Severity::Info)]).collect();
@@ -47,7 +47,7 @@ pub fn judge(document: &str, key: &Key<'_>) -> Vec<Found> {
     weaknesses(&policy, key)
 }
 
-/// The weaknesses of a policy that could be read.
+/// The weaknesses of a policy that could be read, of which all statements are about the key.
 #[must_use]
 pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
     let mut search = Search { policy, guards: Guards::of(policy), key, found: BTreeMap::new() };
@@ -71,8 +71,8 @@ pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
     search.found.into_values().collect()
 }
 
-/// What accounts other than the owner's are given: by name, by condition, or because the Deny that guards
-/// a statement for everybody lets them through.
+/// What accounts other than the owner's are given, of a policy of which all statements are about the key: by name,
+/// by condition, or because the Deny that guards a statement for everybody lets them through.
 #[must_use]
 pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
     let mut others: BTreeMap<String, Rights> = BTreeMap::new();
@@ -319,16 +319,13 @@ fn accounts(statement: &Statement) -> impl Iterator<Item = String> {
 }
 
 /// How many of the owner's principals a statement lets change the policy: all if it is for the account's root, or
-/// for everybody, and its conditions and resources do not take that back.
+/// for everybody, and its conditions do not take that back.
 fn share(statement: &Statement, key: &Key<'_>) -> Share {
     let of_owner = |principal: &Principal| principal.account() == Some(key.owner);
     let named = statement.principals.iter().filter(|principal| of_owner(principal));
     let named = named.map(|principal| if principal.is_root() { Share::All } else { Share::Some }).max();
-    let given = match named {
-        _ if !statement.is_about(key.arn) => Share::Nobody,
-        _ if statement.not_principal || statement.names_everybody() => Share::All,
-        named => named.unwrap_or(Share::Nobody),
-    };
+    let for_everybody = statement.not_principal || statement.names_everybody();
+    let given = if for_everybody { Share::All } else { named.unwrap_or(Share::Nobody) };
     // An organisation is taken for the owner's: KMS refuses a policy that shuts out who puts it, unless it was told
     // not to look.
     let vouched = !key.bypassed;

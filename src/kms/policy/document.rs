@@ -73,6 +73,15 @@ impl Policy {
         Some(Self { statements: statements.into_iter().filter_map(Statement::read).collect() })
     }
 
+    /// Reads the policy of the key with this ARN, which may be empty, and keeps the statements that are about it:
+    /// in a key's policy, all others have no effect.
+    #[must_use]
+    pub fn of_key(document: &str, arn: &str) -> Option<Self> {
+        let mut policy = Self::read(document)?;
+        policy.statements.retain(|statement| statement.is_about(arn));
+        Some(policy)
+    }
+
     /// The policy of a key that was created without one: the account's root may do anything, and so
     /// whoever IAM lets.
     #[must_use]
@@ -139,12 +148,16 @@ impl Statement {
         self.not_resource || self.resources.iter().any(|r| r == "*" || Arn::parse(r).is_some_and(all_keys))
     }
 
-    /// Whether it is about the key with this ARN; of a key whose ARN is not known, any may be meant. In a key's
-    /// policy, a statement about another key has no effect.
-    #[must_use]
-    pub fn is_about(&self, arn: &str) -> bool {
-        let named = || self.resources.iter().any(|pattern| matches(pattern.as_bytes(), arn.as_bytes()));
-        arn.is_empty() || self.resources.is_empty() || named() != self.not_resource
+    /// Whether it is about the key with this ARN: not without a resource, which IAM asks for. Of a key whose ARN is
+    /// not known, any may be meant; so may it by what an Allow says with a policy variable.
+    fn is_about(&self, arn: &str) -> bool {
+        let names = |pattern: &String| matches(pattern.as_bytes(), arn.as_bytes());
+        let unknown = |pattern: &String| arn.is_empty() || (self.allows && pattern.contains("${"));
+        if self.not_resource {
+            !self.resources.is_empty() && !self.resources.iter().any(names)
+        } else {
+            self.resources.iter().any(|pattern| unknown(pattern) || names(pattern))
+        }
     }
 
     /// How it is called in a message: by its `Sid`, if it has one.

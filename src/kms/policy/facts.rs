@@ -22,7 +22,8 @@ pub struct PolicyFacts {
     pub weaknesses: Vec<String>,
     /// Other accounts that are let in, and what they may.
     pub accounts: BTreeMap<String, Access>,
-    /// Who may do what, a statement and principal a line; a Deny starts with `Deny`.
+    /// Who may do what, a statement and principal a line; a Deny starts with `Deny`. What is not about the key has
+    /// none.
     pub lines: BTreeSet<String>,
 }
 
@@ -60,10 +61,10 @@ impl PolicyFacts {
     /// The facts of a document of the key with this ARN, which may be empty.
     #[must_use]
     pub fn of(document: &str, arn: &str, owner: &str, bypassed: bool) -> Self {
-        Policy::read(document).map(|policy| Self::of_policy(&policy, arn, owner, bypassed)).unwrap_or_default()
+        Policy::of_key(document, arn).map(|policy| Self::of_policy(&policy, arn, owner, bypassed)).unwrap_or_default()
     }
 
-    /// The facts of a policy.
+    /// The facts of a policy, of which all statements are about the key.
     #[must_use]
     pub fn of_policy(policy: &Policy, arn: &str, owner: &str, bypassed: bool) -> Self {
         let standing = |account: &str| if account == owner { Standing::Own } else { Standing::Unknown };

@@ -248,7 +248,12 @@ impl Verdict {
         };
         let owner = call.keys.owner().unwrap_or(call.event.account);
         let standing = |account: &str| settings.accounts.standing(account, owner);
-        let arn = call.keys.arn.as_deref().unwrap_or_default();
+        // A replica is another key than the one that it is made of.
+        let arn = match call.event.name {
+            "ReplicateKey" => response.at(&["replicaKeyMetadata", "arn"]).str(),
+            _ => call.keys.arn.as_deref(),
+        };
+        let arn = arn.unwrap_or_default();
         let key = Key { arn, owner, bypassed: is_bypassed(call), standing: &standing };
         let mut found = analysis::judge(&document, &key);
         found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
@@ -256,7 +261,7 @@ impl Verdict {
         // The bypass has a say of its own.
         let told = found.iter().filter(|found| found.weakness != Weakness::Bypassed);
         let mut words: Vec<String> = told.filter_map(|found| self.weakness(found)).collect();
-        let policy = Policy::read(&document);
+        let policy = Policy::of_key(&document, arn);
         let others = policy.as_ref().map(|policy| analysis::others(policy, owner)).unwrap_or_default().into_keys();
         let unknown: Vec<_> = others.filter(|account| standing(account) == Standing::Unknown).collect();
         if !unknown.is_empty() {
