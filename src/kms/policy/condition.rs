@@ -161,12 +161,28 @@ impl Condition {
         let (exact, negated) = (EXACT.contains(&operator), NEGATED.contains(&operator));
         let named = |form: Form| self.values.iter().map(|value| form.share(value, owner)).max();
         match self.form() {
+            None if key == "aws:principaltype" && (exact || negated) => self.share_of_types(negated),
             Some(form @ (Form::Account | Form::Arn | Form::UniqueId)) if exact => named(form).unwrap_or(Share::Nobody),
             Some(form @ (Form::Account | Form::Arn)) if negated && named(form) == Some(Share::All) => Share::Nobody,
             Some(form @ (Form::Id | Form::Path)) if exact && key.starts_with("aws:principalorg") => {
                 if vouched || !self.is_fixed(form) { Share::All } else { Share::Nobody }
             }
             _ => Share::All,
+        }
+    }
+
+    /// How many of an account's principals a condition on their type leaves. `Account` is the root user alone; whom
+    /// IAM lets are users and roles.
+    fn share_of_types(&self, negated: bool) -> Share {
+        let named = |kind: &str, value: &String| matches(value.to_ascii_lowercase().as_bytes(), kind.as_bytes());
+        let holds = |kind: &str| self.values.iter().any(|value| named(kind, value)) != negated;
+        let unknown = self.values.iter().any(|value| value.contains("${"));
+        if unknown || holds("assumedrole") || holds("user") {
+            Share::All
+        } else if holds("account") || holds("federateduser") {
+            Share::Some
+        } else {
+            Share::Nobody
         }
     }
 
