@@ -253,9 +253,17 @@ impl Form {
         match (self, Arn::parse(value)) {
             (Self::Account, _) if is_of_account(value) => Share::All,
             (Self::Arn, Some(arn)) if is_of_account(arn.account) => {
-                // `role/*` is all that a kind has.
-                let name = arn.resource.split_once('/').map_or(arn.resource, |(_, name)| name);
-                if name == "*" { Share::All } else { Share::Some }
+                let is_of = |service: &str| matches(arn.service.as_bytes(), service.as_bytes());
+                let (kind, name) = arn.resource.split_once('/').unwrap_or((arn.resource, arn.resource));
+                if is_of("iam") {
+                    // `role/*` is all that a kind has.
+                    if name == "*" { Share::All } else { Share::Some }
+                } else if is_of("sts") && matches(kind.as_bytes(), b"federated-user") {
+                    Share::Some
+                } else {
+                    // AWS knows a role's sessions by the role.
+                    Share::Nobody
+                }
             }
             (Self::Account, _) | (Self::Arn, Some(_)) => Share::Nobody,
             _ => Share::Some,
