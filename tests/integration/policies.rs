@@ -146,6 +146,21 @@ fn a_difference_names_who_may_do_what_from_now_on() {
     );
 }
 
+#[test]
+fn a_deny_is_the_same_however_it_is_written() {
+    let lines = |deny: &Value| PolicyFacts::of(&json!({ "Statement": deny }).to_string(), KEY, OWNER, false).lines;
+    let roles = ["arn:aws:iam::111122223333:role/a", "arn:aws:iam::111122223333:role/b"];
+    let one = lines(&json!({ "Effect": "Deny", "NotPrincipal": { "AWS": roles }, "Action": "kms:*", "Resource": "*",
+        "Condition": { "ForAllValues:StringNotEqualsIfExists": { "aws:TagKeys": ["a", "b"], "kms:EncryptionContext:x": "y" } } }));
+    let other = lines(&json!({ "Effect": "Deny", "NotPrincipal": { "AWS": [roles[1], roles[0], roles[1]] },
+        "Action": ["kms:*", "kms:*"], "Resource": [KEY],
+        "Condition": { "forallvalues:stringnotequalsIFEXISTS": { "KMS:encryptioncontext:X": ["y"], "AWS:tagkeys": ["b", "a", "b"] } } }));
+    assert_eq!((&one, one.len()), (&other, 1));
+    let exact = json!({ "Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*",
+        "Condition": { "STRINGNOTEQUALS": { "AWS:PRINCIPALORGID": "o-Exampleorgid" } } });
+    assert!(lines(&exact).contains("Deny kms:* to * if StringNotEquals aws:PrincipalOrgID o-Exampleorgid"), "{exact}");
+}
+
 /// A replica is another key: what its policy says of the primary has no effect.
 #[test]
 fn the_policy_of_a_replica_is_about_the_replica() {

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::analysis::{self, Key};
+use super::condition::Condition;
 use super::document::{Policy, Principal, Statement};
+use super::spelling;
 use crate::kms::accounts::Standing;
 use crate::model::severity::Severity;
 
@@ -143,24 +145,33 @@ fn lines(policy: &Policy) -> BTreeSet<String> {
     lines
 }
 
-/// A statement as lines: one a principal, so that a principal that comes or goes is a line that does.
+/// A statement as lines: one a principal, so that a principal that comes or goes is a line that does. What IAM
+/// reads alike is written alike.
 fn lines_of(statement: &Statement) -> impl Iterator<Item = String> {
     let effect = if statement.allows { "Allow" } else { "Deny" };
-    let mut patterns = statement.patterns.clone();
-    patterns.sort_unstable();
+    let patterns = in_order(statement.patterns.iter().map(String::as_str).collect());
     let but = if statement.not_action { "all but " } else { "" };
     let actions = format!("{but}{}", patterns.join(", "));
-    let mut conditions: Vec<String> =
-        statement.conditions.iter().map(|c| format!("{} {} {}", c.operator, c.key, c.values.join(" or "))).collect();
-    conditions.sort_unstable();
+    let condition = |condition: &Condition| {
+        let values = in_order(condition.values.iter().map(String::as_str).collect()).join(" or ");
+        format!("{} {} {values}", spelling::operator(&condition.operator), spelling::key(&condition.key))
+    };
+    let conditions = in_order(statement.conditions.iter().map(condition).collect());
     let when = if conditions.is_empty() { String::new() } else { format!(" if {}", conditions.join(" and ")) };
-    let names: Vec<&str> = statement.principals.iter().map(Principal::as_str).collect();
+    let names = in_order(statement.principals.iter().map(Principal::as_str).collect());
     let whom = if statement.not_principal {
         vec![format!("everybody but {}", names.join(", "))]
     } else {
         names.into_iter().map(str::to_owned).collect()
     };
     whom.into_iter().map(move |whom| format!("{effect} {actions} to {whom}{when}"))
+}
+
+/// In order, each once.
+fn in_order<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort_unstable();
+    items.dedup();
+    items
 }
 
 #[cfg(test)]

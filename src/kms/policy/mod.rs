@@ -6,4 +6,5 @@ pub mod condition;
 pub mod document;
 pub mod facts;
 mod lists;
+mod spelling;
 pub mod weakness;
