@@ -161,6 +161,27 @@ fn a_deny_is_the_same_however_it_is_written() {
     assert!(lines(&exact).contains("Deny kms:* to * if StringNotEquals aws:PrincipalOrgID o-Exampleorgid"), "{exact}");
 }
 
+#[test]
+fn an_account_of_the_organization_is_not_called_foreign() {
+    let settings = || {
+        let mut settings = Settings::default();
+        settings.accounts.own.insert(OWNER.to_owned());
+        settings.accounts.organization.insert("444455556666".to_owned());
+        settings
+    };
+    let alone = put(settings(), &json!([root(), let_in(&["444455556666"], "kms:Decrypt")]), false);
+    assert!(alone.message.contains("lets an account of the organization in (444455556666)"), "{}", alone.message);
+    assert!(!alone.message.contains("foreign") && !alone.evidence.contains("foreign"), "{}", alone.evidence);
+    assert!(
+        alone.evidence.contains("\"other_account\"") && !alone.evidence.contains("cross_account"),
+        "{}",
+        alone.evidence
+    );
+    let both = put(settings(), &json!([root(), let_in(&["444455556666", "555555555555"], "kms:Decrypt")]), false);
+    assert!(both.message.contains("lets a foreign account in (555555555555)"), "{}", both.message);
+    assert!(!both.message.contains("444455556666") && both.evidence.contains("444455556666"), "{}", both.evidence);
+}
+
 /// A replica is another key: what its policy says of the primary has no effect.
 #[test]
 fn the_policy_of_a_replica_is_about_the_replica() {
@@ -179,6 +200,18 @@ fn the_policy_of_a_replica_is_about_the_replica() {
 
 fn root() -> Value {
     json!({ "Effect": "Allow", "Principal": { "AWS": OWNER }, "Action": "kms:*", "Resource": "*" })
+}
+
+fn let_in(whom: &[&str], action: &str) -> Value {
+    json!({ "Effect": "Allow", "Principal": { "AWS": whom }, "Action": action, "Resource": "*" })
+}
+
+/// What is said of a policy that is put.
+fn put(settings: Settings, statements: &Value, bypass: bool) -> Finding {
+    let mut record = kms_record("PutKeyPolicy", KEY, OWNER, OWNER, "2026-03-02T10:00:00Z", "p1");
+    let policy = json!({ "Statement": statements }).to_string();
+    record["requestParameters"] = json!({ "keyId": KEY, "policy": policy, "bypassPolicyLockoutSafetyCheck": bypass });
+    judged(settings, &record)
 }
 
 fn judged(settings: Settings, record: &Value) -> Finding {

@@ -99,8 +99,23 @@ fn unremarkable(found: &[Found], policy: Option<&Policy>) -> String {
     format!("nothing stands out in the new policy{but}")
 }
 
-fn as_evidence(found: &Found) -> (String, Value) {
-    let fact = json!({ "severity": found.severity.as_str(), "what": found.weakness.words(), "in": found.places });
+/// A weakness in words, and the places that they are about. P3 tells of accounts of the organization too, which are
+/// not foreign.
+fn told<'f>(found: &'f Found, standing: &dyn Fn(&str) -> Standing) -> (&'static str, Vec<&'f str>) {
+    let (words, all) = (found.weakness.words(), found.places.iter().map(String::as_str));
+    let is_foreign =
+        |account: &&str| found.weakness != Weakness::ForeignAccount || standing(account) == Standing::Foreign;
+    let foreign: Vec<&str> = all.clone().filter(is_foreign).collect();
+    if foreign.is_empty() && !found.places.is_empty() {
+        ("lets an account of the organization in", all.collect())
+    } else {
+        (words, foreign)
+    }
+}
+
+fn as_evidence(found: &Found, standing: &dyn Fn(&str) -> Standing) -> (String, Value) {
+    let (what, _) = told(found, standing);
+    let fact = json!({ "severity": found.severity.as_str(), "what": what, "in": found.places });
     (found.weakness.id().to_owned(), fact)
 }
 
@@ -257,10 +272,11 @@ impl Verdict {
         let key = Key { arn, owner, bypassed: is_bypassed(call), standing: &standing };
         let mut found = analysis::judge(&document, &key);
         found.retain(|found| call.event.name == "PutKeyPolicy" || found.weakness.counts_at_creation());
-        self.facts.push(("policy", found.iter().map(as_evidence).collect::<Map<_, _>>().into()));
+        self.facts
+            .push(("policy", found.iter().map(|found| as_evidence(found, &standing)).collect::<Map<_, _>>().into()));
         // The bypass has a say of its own.
         let told = found.iter().filter(|found| found.weakness != Weakness::Bypassed);
-        let mut words: Vec<String> = told.filter_map(|found| self.weakness(found)).collect();
+        let mut words: Vec<String> = told.filter_map(|found| self.weakness(found, &standing)).collect();
         let policy = Policy::of_key(&document, arn);
         let others = policy.as_ref().map(|policy| analysis::others(policy, owner)).unwrap_or_default().into_keys();
         let unknown: Vec<_> = others.filter(|account| standing(account) == Standing::Unknown).collect();
@@ -280,11 +296,13 @@ impl Verdict {
     }
 
     /// Tags a weakness; in words, if it is worth a place in the message.
-    fn weakness(&mut self, found: &Found) -> Option<String> {
+    fn weakness(&mut self, found: &Found, standing: &dyn Fn(&str) -> Standing) -> Option<String> {
+        let (words, named) = told(found, standing);
         match found.weakness {
             Weakness::Public | Weakness::AllBut => self.tags.push("public"),
             Weakness::PublicConditioned => self.tags.push("public_conditioned"),
-            Weakness::ForeignAccount => self.tags.push("cross_account"),
+            Weakness::ForeignAccount if words == found.weakness.words() => self.tags.push("cross_account"),
+            Weakness::ForeignAccount => self.tags.push("other_account"),
             Weakness::Unreadable => self.tags.push("policy_unreadable"),
             _ => {}
         }
@@ -295,13 +313,13 @@ impl Verdict {
         if !outsiders && found.severity < Severity::Medium {
             return None;
         }
-        let mut places = found.places.iter().take(PLACES).cloned().collect::<Vec<_>>().join(", ");
-        let more = found.places.len().saturating_sub(PLACES);
+        let mut places = named.iter().take(PLACES).copied().collect::<Vec<_>>().join(", ");
+        let more = named.len().saturating_sub(PLACES);
         if more > 0 {
             places = format!("{places} and {more} more");
         }
         let places = if places.is_empty() { places } else { format!(" ({places})") };
-        Some(format!("{}{places}", found.weakness.words()))
+        Some(format!("{words}{places}"))
     }
 
     fn look_at_actor(&mut self, call: &Call<'_>, settings: &Settings) {
