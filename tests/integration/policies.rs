@@ -182,6 +182,16 @@ fn an_account_of_the_organization_is_not_called_foreign() {
     assert!(!both.message.contains("444455556666") && both.evidence.contains("444455556666"), "{}", both.evidence);
 }
 
+#[test]
+fn a_bypass_is_no_small_weakness() {
+    let grants = json!([root(), let_in(&["arn:aws:iam::111122223333:role/app"], "kms:CreateGrant")]);
+    let small = put(Settings::default(), &grants, true);
+    assert!(small.message.contains("only small weaknesses stand out in the new policy (P12)"), "{}", small.message);
+    let none = put(Settings::default(), &json!([root()]), true);
+    assert!(none.message.contains("nothing stands out in the new policy; "), "{}", none.message);
+    assert!(none.message.contains("the lock-out safety check was bypassed"), "{}", none.message);
+}
+
 /// A replica is another key: what its policy says of the primary has no effect.
 #[test]
 fn the_policy_of_a_replica_is_about_the_replica() {

@@ -89,7 +89,9 @@ fn is_bypassed(call: &Call<'_>) -> bool {
 
 /// Of a policy without a weakness that is worth a place of its own.
 fn unremarkable(found: &[Found], policy: Option<&Policy>) -> String {
-    let small: Vec<&str> = found.iter().map(|found| found.weakness.id()).collect();
+    // The bypass is none of them, and the message tells of it.
+    let small = found.iter().map(|found| found.weakness).filter(|weakness| *weakness != Weakness::Bypassed);
+    let small: Vec<&str> = small.map(Weakness::id).collect();
     if !small.is_empty() {
         return format!("only small weaknesses stand out in the new policy ({})", small.join(", "));
     }
