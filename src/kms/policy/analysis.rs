@@ -165,7 +165,13 @@ impl Search<'_> {
                 self.look_at_everything(statement, name);
             }
         }
-        if statement.actions.meets(USE) && !statement.conditions.iter().any(Condition::names_a_source) {
+        // Grants that are for the resources of AWS services only are what a service asks for.
+        let rights = if is_for_aws(statement) {
+            statement.actions.without(Actions::one("CreateGrant"))
+        } else {
+            statement.actions
+        };
+        if rights.meets(USE | ADMIN) && !statement.conditions.iter().any(Condition::names_a_source) {
             for principal in &statement.principals {
                 if let Principal::Service(service) = principal {
                     self.note(Weakness::ConfusedDeputy, Severity::Low, service);
@@ -269,20 +275,23 @@ struct Gathered {
 fn gathered(policy: &Policy) -> BTreeMap<&Principal, Gathered> {
     let mut gathered: BTreeMap<&Principal, Gathered> = BTreeMap::new();
     for statement in policy.statements.iter().filter(|statement| statement.allows && !is_public(statement)) {
-        let for_aws = statement
-            .conditions
-            .iter()
-            .any(|c| c.operator.eq_ignore_ascii_case("Bool") && c.is_bool("kms:GrantIsForAWSResource", true));
         for principal in statement.principals.iter().collect::<BTreeSet<_>>() {
             let rights = gathered.entry(principal).or_default();
             rights.all = rights.all | statement.actions;
             // Everybody under one condition is not everybody under another.
             let given = if *principal == Principal::Everybody { statement.actions } else { rights.all };
             rights.everything |= is_everything(given);
-            rights.free_grants |= statement.actions.meets(Actions::one("CreateGrant")) && !for_aws;
+            rights.free_grants |= statement.actions.meets(Actions::one("CreateGrant")) && !is_for_aws(statement);
         }
     }
     gathered
+}
+
+/// Whether a statement allows grants for the resources of AWS services only.
+fn is_for_aws(statement: &Statement) -> bool {
+    let limits =
+        |c: &Condition| c.operator.eq_ignore_ascii_case("Bool") && c.is_bool("kms:GrantIsForAWSResource", true);
+    statement.conditions.iter().any(limits)
 }
 
 /// Whether a statement lets in people that nobody has named.

@@ -25,7 +25,7 @@ pub enum Weakness {
     NoAdministrator,
     /// One principal may administer the key and decrypt with it.
     NoSeparation,
-    /// A service may use the key for whoever asks it.
+    /// A service may use or administer the key for whoever asks it.
     ConfusedDeputy,
     /// Grants may be made to anybody, not only for AWS's own resources.
     FreeGrants,
@@ -104,7 +104,7 @@ impl Weakness {
             Self::Bypassed => "was set without the lock-out safety check",
             Self::NoAdministrator => "lets nobody of the account change it again",
             Self::NoSeparation => "lets one principal administer and decrypt",
-            Self::ConfusedDeputy => "lets a service use the key for any account's resources",
+            Self::ConfusedDeputy => "lets a service use or administer the key for any account's resources",
             Self::FreeGrants => "lets grants be made to anybody",
             Self::DeadPrincipal => "names a deleted principal",
             Self::ManyPrincipals => "lets many principals in",
