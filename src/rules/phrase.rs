@@ -7,6 +7,9 @@ use crate::kms::via::Via;
 use crate::model::arn::{Arn, is_aws_managed_alias};
 use crate::model::key_change::KeyChange;
 
+/// Names that [`some`] shows.
+const SHOWN: usize = 3;
+
 /// The person, program or service that acted, as short as it stays clear.
 #[must_use]
 pub fn who(call: &Call<'_>) -> String {
@@ -109,11 +112,21 @@ pub fn manager(alias: Option<&str>) -> &'static str {
     }
 }
 
-/// `account 444455556666`, `accounts 444455556666, 555555555555`.
+/// `account 444455556666`, `accounts 444455556666, 555555555555`; no more than [`some`].
 #[must_use]
 pub fn accounts(accounts: &[String]) -> String {
     let ending = if accounts.len() == 1 { "" } else { "s" };
-    format!("account{ending} {}", accounts.join(", "))
+    format!("account{ending} {}", some(accounts))
+}
+
+/// `a, b, c and 27 more`: the first few, since the evidence has all.
+#[must_use]
+pub fn some<T: AsRef<str>>(parts: &[T]) -> String {
+    let first: Vec<&str> = parts.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    match parts.len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 /// `a`, `a and b`, `a, b and c`.

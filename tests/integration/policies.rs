@@ -192,6 +192,19 @@ fn a_bypass_is_no_small_weakness() {
     assert!(none.message.contains("the lock-out safety check was bypassed"), "{}", none.message);
 }
 
+#[test]
+fn accounts_that_are_let_in_are_told_with_an_end_and_not_where_they_may_nothing() {
+    let many: Vec<String> = (0..30).map(|n| format!("1000000000{n:02}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let told = put(Settings::default(), &json!([root(), let_in(&many, "kms:Decrypt")]), false);
+    let words = "lets accounts 100000000000, 100000000001, 100000000002 and 27 more in";
+    assert!(told.message.contains(words), "{}", told.message);
+    let evidence: Value = serde_json::from_str(&told.evidence).expect("JSON");
+    assert_eq!(evidence["accounts"], json!(many));
+    let nothing = put(Settings::default(), &json!([root(), let_in(&["444455556666"], "s3:GetObject")]), false);
+    assert!(nothing.message.contains("nothing stands out in the new policy"), "{}", nothing.message);
+}
+
 /// A replica is another key: what its policy says of the primary has no effect.
 #[test]
 fn the_policy_of_a_replica_is_about_the_replica() {

@@ -77,7 +77,8 @@ pub fn weaknesses(policy: &Policy, key: &Key<'_>) -> Vec<Found> {
 pub fn others(policy: &Policy, owner: &str) -> BTreeMap<String, Rights> {
     let mut others: BTreeMap<String, Rights> = BTreeMap::new();
     let all_guards = Guards::of(policy);
-    for statement in policy.statements.iter().filter(|statement| statement.allows) {
+    let gives_rights = |statement: &&Statement| statement.allows && statement.actions.meets(ADMIN | USE | READ);
+    for statement in policy.statements.iter().filter(gives_rights) {
         let guards: Vec<&Guard> = all_guards.of_statement(statement).collect();
         let named: BTreeSet<String> = if is_public(statement) {
             guards.iter().flat_map(|guard| guard.exempt.iter().cloned()).collect()

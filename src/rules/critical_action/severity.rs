@@ -18,9 +18,6 @@ use crate::model::time::Seconds;
 use crate::rules::phrase;
 use crate::rules::settings::Settings;
 
-/// Statements and principals that a message names of each weakness; the evidence has all.
-const PLACES: usize = 3;
-
 /// Settings of a custom key store that `UpdateCustomKeyStore` shows.
 const STORE_SETTINGS: [&str; 7] = [
     "newCustomKeyStoreName",
@@ -285,6 +282,7 @@ impl Verdict {
         if !unknown.is_empty() {
             self.tags.push("other_account");
             words.push(format!("lets {} in", phrase::accounts(&unknown)));
+            self.facts.push(("accounts", unknown.into()));
         }
         if !words.is_empty() {
             self.notes.push(format!("the new policy {}", phrase::listed(&words)));
@@ -315,12 +313,7 @@ impl Verdict {
         if !outsiders && found.severity < Severity::Medium {
             return None;
         }
-        let mut places = named.iter().take(PLACES).copied().collect::<Vec<_>>().join(", ");
-        let more = named.len().saturating_sub(PLACES);
-        if more > 0 {
-            places = format!("{places} and {more} more");
-        }
-        let places = if places.is_empty() { places } else { format!(" ({places})") };
+        let places = if named.is_empty() { String::new() } else { format!(" ({})", phrase::some(&named)) };
         Some(format!("{words}{places}"))
     }
 
