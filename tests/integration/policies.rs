@@ -48,6 +48,10 @@ fn own() -> BTreeSet<String> {
     BTreeSet::from([OWNER.to_owned()])
 }
 
+fn a_case() -> Case {
+    serde_json::from_value(json!({ "name": "", "policy": null, "expect": [] })).expect("a case")
+}
+
 fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("policies.json")).expect("the table is JSON of its form")
 }
@@ -159,6 +163,29 @@ fn a_deny_is_the_same_however_it_is_written() {
     let exact = json!({ "Effect": "Deny", "Principal": "*", "Action": "kms:*", "Resource": "*",
         "Condition": { "STRINGNOTEQUALS": { "AWS:PRINCIPALORGID": "o-Exampleorgid" } } });
     assert!(lines(&exact).contains("Deny kms:* to * if StringNotEquals aws:PrincipalOrgID o-Exampleorgid"), "{exact}");
+}
+
+#[test]
+fn who_else_may_do_everything_is_told_as_far_as_the_condition_tells() {
+    let places = |condition: Value| {
+        let statement = json!({ "Sid": "wide", "Effect": "Allow", "Principal": "*", "Action": "kms:*", "Resource": "*", "Condition": condition });
+        let case = Case { policy: json!({ "Statement": statement }), ..a_case() };
+        let everything = case.found().into_iter().find(|found| found.weakness == Weakness::Everything);
+        everything.map(|found| found.places.join(" | ")).unwrap_or_default()
+    };
+    let role = "arn:aws:iam::111122223333:role/admin";
+    let of = |operator: &str, key: &str, value: Value| places(json!({ operator: { key: value } }));
+    assert_eq!(of("ArnEquals", "aws:PrincipalArn", json!(role)), role);
+    assert_eq!(of("StringEquals", "kms:CallerAccount", json!(OWNER)), "everybody in the account");
+    assert_eq!(
+        of("StringEquals", "aws:PrincipalOrgID", json!("o-exampleorgid")),
+        "everybody in the organization o-exampleorgid"
+    );
+    assert_eq!(of("StringEquals", "aws:SourceVpce", json!("vpce-1")), "wide");
+    let both = json!({ "StringEquals": { "aws:PrincipalAccount": OWNER, "aws:PrincipalOrgID": "o-exampleorgid" }, "ArnLike": { "aws:PrincipalArn": role } });
+    assert_eq!(places(both), role);
+    let foreign = json!({ "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::444455556666:role/admin" } });
+    assert_eq!(places(foreign), "444455556666");
 }
 
 #[test]

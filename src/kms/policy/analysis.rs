@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::actions::{ADMIN, Actions, READ, USE};
-use super::condition::{Condition, Reach, Share, source_accounts};
+use super::condition::{Condition, Reach, Share, people, source_accounts};
 use super::document::{Policy, Principal, Statement};
 use super::weakness::{Found, Weakness};
 use crate::kms::accounts::Standing;
@@ -200,12 +200,19 @@ impl Search<'_> {
 
     /// `kms:*` for another account, or for everybody. For a principal it may come from several statements.
     fn look_at_everything(&mut self, statement: &Statement, name: &str) {
-        for account in accounts(statement).filter(|account| account != self.key.owner) {
-            let foreign = (self.key.standing)(&account) == Standing::Foreign;
-            self.note(Weakness::Everything, if foreign { Severity::Critical } else { Severity::Medium }, &account);
+        let others: Vec<String> = accounts(statement).filter(|account| account != self.key.owner).collect();
+        for account in &others {
+            let foreign = (self.key.standing)(account) == Standing::Foreign;
+            self.note(Weakness::Everything, if foreign { Severity::Critical } else { Severity::Medium }, account);
         }
         if statement.names_everybody() {
-            self.note(Weakness::Everything, Severity::Medium, name);
+            let people = people(&statement.conditions, self.key.owner);
+            if people.is_empty() && others.is_empty() {
+                self.note(Weakness::Everything, Severity::Medium, name);
+            }
+            for whom in &people {
+                self.note(Weakness::Everything, Severity::Medium, whom);
+            }
         }
     }
 

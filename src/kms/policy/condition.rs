@@ -303,6 +303,24 @@ pub fn source_accounts(conditions: &[Condition]) -> BTreeSet<String> {
     common_accounts(conditions.iter().filter(|condition| condition.names_a_source()))
 }
 
+/// Whom conditions leave of everybody, among the owner's people, as precisely as they tell: principals, else the
+/// account, else its organization; nobody, where they tell nothing of who calls.
+#[must_use]
+pub fn people(conditions: &[Condition], owner: &str) -> Vec<String> {
+    let restricting = || conditions.iter().filter(|c| c.strength() == Strength::Restricting && !c.names_a_source());
+    let of_form = |form: Form| restricting().filter(move |c| c.form() == Some(form)).flat_map(|c| &c.values);
+    let is_owned = |arn: &&String| Arn::parse(arn).is_some_and(|arn| arn.account == owner);
+    if of_form(Form::Arn).next().is_some() {
+        of_form(Form::Arn).filter(is_owned).cloned().collect()
+    } else if of_form(Form::Account).next().is_some() {
+        let account = of_form(Form::Account).find(|account| *account == owner);
+        account.map(|_| "everybody in the account".to_owned()).into_iter().collect()
+    } else {
+        let named = restricting().filter(|c| c.key.eq_ignore_ascii_case("aws:PrincipalOrgID")).flat_map(|c| &c.values);
+        named.map(|id| format!("everybody in the organization {id}")).collect()
+    }
+}
+
 /// The accounts that conditions of one kind leave, as far as they name any. All must hold, so those that all of
 /// them name; but one that names none for some value, such as a bucket, shuts no account out.
 fn common_accounts<'c>(conditions: impl Iterator<Item = &'c Condition>) -> BTreeSet<String> {
