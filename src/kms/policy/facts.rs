@@ -122,17 +122,20 @@ impl Difference {
     }
 }
 
-/// Bytes of all lines of a policy, nearly. Few policies have a tenth of that, but a document of 32 KB may say as
-/// much of each of a thousand principals.
-const LINES: usize = 32_768;
+/// Bytes of all lines of a policy, nearly. Eighty roles with twenty actions each have half of that; but a document
+/// of 32 KB may say as much of each of a thousand principals.
+const LINES: usize = 65_536;
 
-/// The lines of a policy. Those beyond what is kept are a line together, that tells whether they are the same.
+/// The lines of a policy, what it denies first. Those beyond what is kept are a line together, that tells whether
+/// they are the same.
 fn lines(policy: &Policy) -> BTreeSet<String> {
+    let of = |allows: bool| policy.statements.iter().filter(move |statement| statement.allows == allows);
+    let [denied, allowed] = [of(false), of(true)].map(|statements| in_order(statements.flat_map(lines_of).collect()));
     let (mut lines, mut bytes) = (BTreeSet::new(), 0);
     let (mut rest, mut hash) = (0_usize, Xxh3::new());
-    for line in policy.statements.iter().flat_map(lines_of) {
-        if bytes + line.len() <= LINES {
-            bytes += line.len();
+    for line in denied.into_iter().chain(allowed) {
+        bytes += line.len();
+        if bytes <= LINES {
             lines.insert(line);
         } else {
             rest += 1;
@@ -193,6 +196,17 @@ mod tests {
         assert!(one.readable && one.to_json().len() < 2 * LINES, "{}", one.to_json().len());
         assert_eq!(one, facts("a"));
         assert_eq!(one.difference(&other).lines().count(), 2);
+        // The order of statements tells nothing, and what is denied is kept whatever is allowed.
+        let statements = |deny_first: bool| {
+            let mut all =
+                vec![json!({"Effect": "Allow", "Principal": {"AWS": principals}, "Action": actions, "Resource": "*"})];
+            let deny =
+                json!({"Effect": "Deny", "Principal": "*", "Action": "kms:ScheduleKeyDeletion", "Resource": "*"});
+            all.insert(usize::from(!deny_first), deny);
+            PolicyFacts::of(&json!({"Statement": all}).to_string(), "", "111122223333", false)
+        };
+        assert_eq!(statements(true), statements(false));
+        assert!(statements(false).lines.contains("Deny kms:ScheduleKeyDeletion to *"));
         let longer = format!("{}{}", " ".repeat(65_536), document("a"));
         assert!(!PolicyFacts::of(&longer, "", "111122223333", false).readable);
     }
