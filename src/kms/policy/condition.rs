@@ -154,7 +154,9 @@ impl Condition {
     pub fn share(&self, owner: &str, vouched: bool) -> Share {
         let (operator, key) = (self.operator.to_ascii_lowercase(), self.key.to_ascii_lowercase());
         if NEVER_WITH_POLICIES.iter().any(|never| key.starts_with(never)) {
-            return if holds_for_strangers(&operator) { Share::All } else { Share::Nobody };
+            // `Null` with `false` asks that the key be there.
+            let asks_for_it = operator == "null" && self.values.iter().any(|value| value.eq_ignore_ascii_case("false"));
+            return if holds_for_strangers(&operator) && !asks_for_it { Share::All } else { Share::Nobody };
         }
         let operator = operator.strip_suffix("ifexists").unwrap_or(&operator);
         let operator = operator.rsplit(':').next().unwrap_or(operator);
