@@ -252,7 +252,8 @@ impl KeyState {
             multi_region: self.multi_region,
             aliases,
             tags: if self.tags.is_empty() { String::new() } else { json!(self.tags).to_string() },
-            policy: policy.unwrap_or_default().to_owned(),
+            // One of before it was made again has no time.
+            policy: policy.filter(|_| self.policy_time.is_some()).unwrap_or_default().to_owned(),
             policy_time: self.policy_time,
             policy_difference: self.policy_difference,
             grants: self.grants.json(),

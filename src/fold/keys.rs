@@ -61,7 +61,7 @@ impl SortedKeys {
             let state = std::mem::take(&mut self.states[place]);
             let aliases = self.aliases.remove(&arn).unwrap_or_default();
             let store = self.key_stores.last_act(&arn, &state.key_store);
-            let record = state.into_record(&arn, aliases, history.policy(&arn), store);
+            let record = state.into_record(&arn, aliases, history.last_policy(&arn), store);
             managers.push((arn, record.manager));
             let lists = [&record.policy_difference, &record.aliases, &record.admins];
             size += record.grants.len() + record.policy.len() + record.tags.len();

@@ -99,9 +99,11 @@ impl Fold {
         if !change.key_arn.is_empty() {
             let place = self.place(&change.key_arn);
             self.keys[place].change(change, self.history.policy(&change.key_arn), &mut self.pool);
-            if !change.attempt && (!change.policy.is_empty() || change.change == "DeleteKey") {
-                // A replica that is made again under its id has nothing of its former policy.
+            if !change.attempt && !change.policy.is_empty() {
                 self.history.note_policy(&change.key_arn, &change.policy);
+            }
+            if !change.attempt && change.change == "DeleteKey" {
+                self.history.note_deleted(&change.key_arn);
             }
         }
     }

@@ -35,6 +35,8 @@ pub struct History {
     customers: FxHashSet<String>,
     /// Key: facts of the policy that it had last.
     policies: FxHashMap<String, String>,
+    /// Keys that are gone.
+    deleted: FxHashSet<String>,
 }
 
 impl History {
@@ -118,18 +120,26 @@ impl History {
         }
     }
 
-    /// Notes the facts of a policy that a key has from now on; none of a key that is gone.
+    /// Notes the facts of a policy that a key has from now on.
     pub fn note_policy(&mut self, key_arn: &str, facts: &str) {
-        if facts.is_empty() {
-            self.policies.remove(key_arn);
-        } else {
-            self.policies.insert(key_arn.to_owned(), facts.to_owned());
-        }
+        self.policies.insert(key_arn.to_owned(), facts.to_owned());
+        self.deleted.remove(key_arn);
+    }
+
+    /// Notes that a key is gone, and its policy with it. A replica may be made again under the same id.
+    pub fn note_deleted(&mut self, key_arn: &str) {
+        self.deleted.insert(key_arn.to_owned());
     }
 
     /// The facts of the policy that a key had until now, as the `policy` column holds them.
     #[must_use]
     pub fn policy(&self, key_arn: &str) -> Option<&str> {
+        self.last_policy(key_arn).filter(|_| !self.deleted.contains(key_arn))
+    }
+
+    /// The same, also of a key that is gone.
+    #[must_use]
+    pub fn last_policy(&self, key_arn: &str) -> Option<&str> {
         self.policies.get(key_arn).map(String::as_str)
     }
 

@@ -360,7 +360,14 @@ fn a_replica_that_is_made_again_has_nothing_of_its_former_life() {
     let mut grant = call("CreateGrant", &replica, 20);
     grant["requestParameters"] = json!({"keyId": replica, "granteePrincipal": ADMIN, "operations": ["Decrypt"]});
     grant["responseElements"] = json!({"grantId": "g1"});
-    let key = only_key(&[made(0, "old"), alias, grant, deleted, made(70, "new")]);
+    // What is gone is told as it was.
+    let first_life = [made(0, "old"), alias.clone(), grant.clone(), deleted.clone()];
+    let gone = only_key(&first_life);
+    assert!(text(&gone, "state") == "Deleted" && text(&gone, "policy").contains("kms:*"), "{gone:?}");
+    let mut again = made(70, "new");
+    again["userIdentity"]["invokedBy"] = json!("kms.amazonaws.com");
+    let key = only_key(&[made(0, "old"), alias, grant, deleted, again]);
+    assert_eq!(text(&key, "policy"), "");
     let told = texts(&key, ["state", "created_time", "tags", "grants"]);
     assert_eq!(told, ["Enabled", "2026-03-02T10:10:00Z", r#"{"new":"x"}"#, ""]);
     assert_eq!(key["aliases"], json!([]));
